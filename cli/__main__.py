@@ -1,0 +1,5 @@
+"""`python -m tfwavesep_cli`."""
+
+from .main import main
+
+main()

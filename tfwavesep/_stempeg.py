@@ -1,0 +1,64 @@
+"""musdb and museval on a machine without FFmpeg.
+
+Both import stempeg, which refuses to be imported where the commands ffmpeg and ffprobe are missing. What
+musdb needs of it is little: a file's facts and its decoded streams. Here PyAV answers in its place, to the
+same samples within one 16-bit step, so that nothing has to be installed on the system.
+"""
+
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfwavesep.audio import read_stream
+
+
+def ensure() -> None:
+    """Make `import musdb` and `import museval` work; a stempeg that works is left alone."""
+    if "stempeg" in sys.modules:
+        return
+    try:
+        import stempeg  # noqa: F401
+    except RuntimeError:
+        stand_in = types.ModuleType("stempeg", __doc__)
+        stand_in.Info = Info  # type: ignore[attr-defined]
+        stand_in.read_stems = read_stems  # type: ignore[attr-defined]
+        sys.modules["stempeg"] = stand_in
+
+
+class Info:
+    """Rate and length of a container's audio streams, as `stempeg.Info` tells them."""
+
+    def __init__(self, path: str) -> None:
+        import av
+
+        with av.open(path) as container:
+            self._rates = [stream.rate for stream in container.streams.audio]
+            self._seconds = [float(stream.duration * stream.time_base) for stream in container.streams.audio]
+
+    def rate(self, stream: int) -> int:
+        """Hz."""
+        return self._rates[stream]
+
+    def duration(self, stream: int) -> float:
+        """Seconds."""
+        return self._seconds[stream]
+
+    def samples(self, stream: int) -> int:
+        """Samples per channel, by the header."""
+        return int(self._seconds[stream] * self._rates[stream])
+
+
+def read_stems(filename: str, stem_id: int | None = None, info: Info | None = None, **_: Any) -> tuple[np.ndarray, int]:
+    """Decode one stream, or all of them stacked.
+
+    Returns:
+        float64 `(time, channels)`, or `(streams, time, channels)` without `stem_id`, rounded to 16 bits as
+        stempeg's s16le is, and the sample rate in Hz.
+    """
+    ids = [stem_id] if stem_id is not None else range(len((info or Info(filename))._rates))
+    decoded = [read_stream(Path(filename), i) for i in ids]
+    audio = np.stack([np.clip(np.round(a * 32768.0), -32768, 32767) / 32768.0 for a, _ in decoded])
+    return (audio[0] if stem_id is not None else audio), decoded[0][1]

@@ -1,0 +1,270 @@
+"""Presets: all that defines a training, as data."""
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from tfwavesep import models
+from tfwavesep.errors import ConfigError, one_of
+from tfwavesep.models import ModelConfig
+from tfwavesep.models._config import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """Which loss, and its options.
+
+    Attributes:
+        name: a key of `tfwavesep.losses.LOSSES`.
+        options: its arguments.
+    """
+
+    name: str = "two_term"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """How examples are drawn from tracks.
+
+    Attributes:
+        target_length: samples of each example's references, at the model's rate.
+        remix: share of examples whose stems come from different songs, 0 to 1.
+        gain_min: least factor a stem is multiplied with.
+        gain_max: greatest factor a stem is multiplied with.
+        flip_polarity: whether each stem's sign is drawn.
+        swap_channels: whether each stem's left and right are swapped in half of the examples.
+        drop: chance that a stem is left out, each by itself, so that the model meets silence.
+        voiced_share: share of the examples whose vocals are drawn from where somebody sings.
+        extra_share: in remixed examples, share of a stem's fragments that come from extra material, if there is any.
+    """
+
+    target_length: int
+    remix: float = 0.0
+    gain_min: float = 1.0
+    gain_max: float = 1.0
+    flip_polarity: bool = False
+    swap_channels: bool = False
+    drop: float = 0.0
+    voiced_share: float = 0.0
+    extra_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("remix", "drop", "voiced_share", "extra_share"):
+            require(0 <= getattr(self, name) <= 1, f"data.{name}", getattr(self, name), "a share from 0 to 1")
+        require(self.target_length > 0, "data.target_length", self.target_length, "at least 1 sample")
+        require(
+            0 < self.gain_min <= self.gain_max,
+            "data.gain_min, data.gain_max",
+            (self.gain_min, self.gain_max),
+            "0 < gain_min <= gain_max",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How the network is fitted.
+
+    Attributes:
+        batch_size: examples per step.
+        steps_per_epoch: steps between two validations.
+        epochs: at most this many.
+        patience: epochs without a better validation loss before training stops.
+        learning_rate: Adam's, at the start.
+        schedule: "constant", or "cosine" down to 0 over all epochs.
+        clip_norm: gradients' global norm is clipped to this, or None.
+        mixed_precision: compute in bfloat16, keep weights in float32.
+        seed: of weights and examples.
+    """
+
+    batch_size: int = 10
+    steps_per_epoch: int = 2000
+    epochs: int = 250
+    patience: int = 16
+    learning_rate: float = 1e-3
+    schedule: str = "constant"
+    clip_norm: float | None = None
+    mixed_precision: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "steps_per_epoch", "epochs", "patience"):
+            require(getattr(self, name) >= 1, f"training.{name}", getattr(self, name), "at least 1")
+        require(self.learning_rate > 0, "training.learning_rate", self.learning_rate, "above 0")
+        if self.schedule not in ("constant", "cosine"):
+            raise ConfigError(one_of("training.schedule", self.schedule, ("constant", "cosine")))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """An architecture with its sizes, its loss, its examples and its training.
+
+    Attributes:
+        name: of the preset.
+        description: one line for people.
+        architecture: a module of `tfwavesep.models`.
+        model: sizes, rate and stems.
+        loss: what is minimised.
+        data: how examples are drawn.
+        training: how the network is fitted.
+    """
+
+    name: str
+    description: str
+    architecture: str
+    model: ModelConfig
+    loss: LossConfig
+    data: DataConfig
+    training: TrainingConfig
+
+    def __post_init__(self) -> None:
+        self.model.input_length(self.data.target_length)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The preset as plain values, ready for json."""
+        plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return plain
+
+
+def preset_from_dict(values: dict[str, Any]) -> Preset:
+    """The preset that `to_dict` made these values from.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or a value cannot work.
+    """
+    if "architecture" not in values:
+        raise ConfigError("preset: 'architecture' is missing")
+    model = models.config_class(values["architecture"])
+    return typing.cast(Preset, _read(Preset, values, "", {"model": model}))
+
+
+def model_config_from_dict(architecture: str, values: dict[str, Any]) -> ModelConfig:
+    """An architecture's `Config` from plain values.
+
+    Raises:
+        ConfigError: as `preset_from_dict`.
+    """
+    return typing.cast(ModelConfig, _read(models.config_class(architecture), values, "model.", {}))
+
+
+def _read(cls: type, values: Any, where: str, overrides: dict[str, type]) -> Any:
+    """A dataclass from a dictionary; every problem is named with its full key."""
+    if not isinstance(values, dict):
+        raise ConfigError(f"{where.rstrip('.') or 'preset'} = {values!r}: must be a group of keys")
+    hints = typing.get_type_hints(cls) | overrides
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    for key in values:
+        if key not in fields:
+            raise ConfigError(one_of("key", where + key, [where + name for name in fields]))
+    for name, f in fields.items():
+        required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        if required and name not in values:
+            raise ConfigError(f"preset: '{where}{name}' is missing")
+    return cls(**{key: _convert(hints[key], value, where + key) for key, value in values.items()})
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """Check a value against a field's type; lists become tuples."""
+    if dataclasses.is_dataclass(hint):
+        return _read(typing.cast(type, hint), value, where + ".", {})
+    if isinstance(hint, types.UnionType):
+        inner = [h for h in typing.get_args(hint) if h is not type(None)]
+        return None if value is None else _convert(inner[0], value, where)
+    if typing.get_origin(hint) is tuple and isinstance(value, (list, tuple)):
+        return tuple(_convert(typing.get_args(hint)[0], item, where) for item in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    plain = typing.get_origin(hint) or hint
+    if not isinstance(value, plain) or (plain is int and isinstance(value, bool)):
+        raise ConfigError(f"{where} = {value!r}: must be {getattr(plain, '__name__', plain)}")
+    return value
+
+
+def preset_names() -> list[str]:
+    """The presets that come with the package."""
+    folder = resources.files("tfwavesep") / "presets"
+    return sorted(entry.name.removesuffix(".json") for entry in folder.iterdir() if entry.name.endswith(".json"))
+
+
+def load_preset(name_or_path: str) -> Preset:
+    """A preset of the package by name, or one of your own by the path of its json file.
+
+    Raises:
+        ConfigError: there is no such preset, or it cannot be read.
+    """
+    if name_or_path.endswith(".json"):
+        path = Path(name_or_path)
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such preset file")
+        text = path.read_text(encoding="utf-8")
+    elif name_or_path in preset_names():
+        text = (resources.files("tfwavesep") / "presets" / f"{name_or_path}.json").read_text(encoding="utf-8")
+    else:
+        raise ConfigError(one_of("preset", name_or_path, preset_names()) + " (or the path of a .json file)")
+    return preset_from_dict({"name": Path(name_or_path).stem, **parse_json(text, name_or_path)})
+
+
+def parse_json(text: str, where: str) -> dict[str, Any]:
+    """A json object.
+
+    Raises:
+        ConfigError: the text is not one; `where` and the line are named.
+    """
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{where}: line {error.lineno} is not json: {error.msg}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{where}: must hold a json object")
+    return values
+
+
+def override(preset: Preset, settings: Iterable[str]) -> Preset:
+    """The preset with single values replaced.
+
+    Args:
+        preset: where to start from.
+        settings: texts such as "training.learning_rate=3e-4"; the value is read as json, or else as text.
+
+    Raises:
+        ConfigError: a key is unknown (the nearest is named) or a value cannot work.
+    """
+    values = preset.to_dict()
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {setting}: must be key=value, such as training.epochs=10")
+        _place(values, key, _value(text))
+    return preset_from_dict(values)
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _place(values: dict[str, Any], key: str, value: Any) -> None:
+    """Put a value at a dotted key; only the options of a loss may be new."""
+    known = list(_dotted(values))
+    if key not in known and not key.startswith("loss.options."):
+        raise ConfigError(one_of("key", key, known))
+    *groups, last = key.split(".")
+    for group in groups:
+        values = values[group]
+    values[last] = value
+
+
+def _dotted(values: dict[str, Any], prefix: str = "") -> Iterable[str]:
+    for key, value in values.items():
+        if isinstance(value, dict) and key != "options":
+            yield from _dotted(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key

@@ -1,0 +1,40 @@
+"""The errors this package shows to people: each text says what was wrong, with what, and what to do."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class TfwavesepError(Exception):
+    """Base of all errors whose text is meant for the user; the command line prints it as one line."""
+
+
+class ConfigError(TfwavesepError, ValueError):
+    """A preset, a field of a preset or an option has a value that cannot work."""
+
+
+class AudioError(TfwavesepError):
+    """An audio file cannot be read or written, or holds samples that cannot be used."""
+
+
+class DataError(TfwavesepError):
+    """A data root has no usable tracks, or too few."""
+
+
+class ModelError(TfwavesepError):
+    """A model on disk is missing, damaged, or not the one that was asked for."""
+
+
+class OutputExistsError(TfwavesepError):
+    """Something is already where a result was to be written."""
+
+
+def one_of(what: str, value: str, known: Iterable[str]) -> str:
+    """Text for an unknown name: the nearest known one first, then all of them.
+
+    >>> one_of("stem", "vocal", ["vocals", "drums"])
+    "unknown stem 'vocal': did you mean 'vocals'? Known: vocals, drums"
+    """
+    names = list(known)
+    near = get_close_matches(value, names, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return f"unknown {what} '{value}': {hint}Known: {', '.join(names)}"

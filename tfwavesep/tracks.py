@@ -1,0 +1,170 @@
+"""Where music with true stems comes from: MUSDB18 in any edition, or folders of files."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tfwavesep import _stempeg, audio
+from tfwavesep.errors import DataError
+from tfwavesep.stems import STEMS, TARGETS
+
+Load = Callable[[], tuple[np.ndarray, int]]
+"""Decodes something: float32 `(time, channels)` and its rate in Hz."""
+
+
+@dataclass(frozen=True)
+class Track:
+    """A song and its true stems; nothing is decoded before it is asked for.
+
+    Attributes:
+        name: of the song, unique within its subset.
+        files: all that is decoded for it, for fingerprints and messages.
+        load_mixture: decodes the mixture as it was mastered.
+        load_stem: for each of `STEMS`, decodes it.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    load_mixture: Load
+    load_stem: dict[str, Load]
+
+
+def find_tracks(root: Path, subset: str) -> list[Track]:
+    """The tracks below a data root.
+
+    A root is MUSDB18 as `.stem.mp4` files (`root/{train,test}/*.stem.mp4`), or folders of audio files
+    (`root/{train,valid,test}/TRACK/{mixture,vocals,drums,bass,other}.wav`, MUSDB18-HQ among them; `root/TRACK/...`
+    counts as train). "valid" is the folder of that name; without one, those of the train tracks that
+    musdb's own validation split names; without any of these, the last tenth of the train tracks by name.
+
+    Args:
+        root: the folder.
+        subset: "train", "valid" or "test".
+
+    Raises:
+        DataError: there is no such root, it holds no tracks, or a track lacks a stem.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: no such data folder")
+    if subset == "test" or (root / subset).is_dir() and subset == "valid":
+        return _in_folder(root, subset)
+    everything = _in_folder(root, "train")
+    if (root / "valid").is_dir():
+        return everything
+    held_out = _validation_names([track.name for track in everything])
+    return [track for track in everything if (track.name in held_out) == (subset == "valid")]
+
+
+def _validation_names(names: list[str]) -> set[str]:
+    _stempeg.ensure()
+    import musdb
+
+    config = Path(musdb.__file__).parent / "configs" / "mus.yaml"
+    import yaml
+
+    split = set(yaml.safe_load(config.read_text(encoding="utf-8"))["validation_tracks"])
+    return split & set(names) or set(names[-max(1, len(names) // 10) :])
+
+
+def _in_folder(root: Path, subset: str) -> list[Track]:
+    folder = root / subset
+    if any(folder.glob("*.stem.mp4")):
+        return _musdb_tracks(root, subset)
+    if not folder.is_dir() and subset == "train":
+        folder = root
+    tracks = [_folder_track(p) for p in sorted(folder.glob("*/")) if _audio_file(p, "vocals") and not _hidden(p)]
+    if not tracks:
+        raise DataError(
+            f"{folder}: holds no tracks; expected *.stem.mp4 files, or folders with "
+            "mixture, vocals, drums, bass and other as .wav, .flac or .ogg"
+        )
+    return tracks
+
+
+def _hidden(path: Path) -> bool:
+    return path.name.startswith(".")
+
+
+def _musdb_tracks(root: Path, subset: str) -> list[Track]:
+    _stempeg.ensure()
+    import musdb
+
+    database = musdb.DB(root=str(root), subsets=subset)
+    return [_from_musdb(track) for track in database]
+
+
+def _from_musdb(track: object) -> Track:
+    def loader(source: object) -> Load:
+        return lambda: (np.asarray(source.audio, np.float32), int(source.rate))  # type: ignore[attr-defined]
+
+    path = Path(track.path)  # type: ignore[attr-defined]
+    stems = {name: loader(track.sources[name]) for name in STEMS}  # type: ignore[attr-defined]
+    return Track(track.name, (path,), loader(track), stems)  # type: ignore[attr-defined]
+
+
+def _folder_track(folder: Path) -> Track:
+    files = {name: _audio_file(folder, name) for name in ("mixture", *STEMS)}
+    missing = [name for name, file in files.items() if file is None and name != "mixture"]
+    if missing:
+        raise DataError(f"{folder}: lacks {', '.join(missing)} (a stem that is silent still needs its file)")
+
+    def loader(file: Path) -> Load:
+        return lambda: audio.read(file)
+
+    stems = {name: loader(files[name]) for name in STEMS}  # type: ignore[arg-type]
+    mixture = loader(files["mixture"]) if files["mixture"] else lambda: _sum(stems.values())
+    return Track(folder.name, tuple(f for f in files.values() if f), mixture, stems)
+
+
+def _audio_file(folder: Path, name: str) -> Path | None:
+    return next((p for p in sorted(folder.glob(f"{name}.*")) if p.suffix.lower() in audio.SUFFIXES), None)
+
+
+def _sum(loads: Iterable[Load]) -> tuple[np.ndarray, int]:
+    decoded = [load() for load in loads]
+    return np.sum([a for a, _ in decoded], axis=0), decoded[0][1]
+
+
+def find_extra(text: str) -> tuple[str, list[Track]]:
+    """Extra material for one stem only.
+
+    Args:
+        text: "STEM=FOLDER", or "STEM=FOLDER@left" or "@right" to use one channel of stereo files (karaoke
+            recordings often have the voice on one side).
+
+    Returns:
+        the stem, and one track for each audio file below the folder, with that stem alone.
+
+    Raises:
+        DataError: the text cannot be understood, or the folder has no audio.
+    """
+    stem, equals, rest = text.partition("=")
+    name, _, side = rest.partition("@")
+    if not equals or stem not in TARGETS or side not in ("", "left", "right"):
+        raise DataError(f"--extra {text}: must be STEM=FOLDER[@left|@right], STEM one of {', '.join(TARGETS)}")
+    files = audio.find(Path(name))
+    if not files:
+        raise DataError(f"--extra {text}: {name} holds no audio files")
+    return stem, [_extra_track(stem, file, Path(name), side) for file in files]
+
+
+def _extra_track(stem: str, file: Path, folder: Path, side: str) -> Track:
+    def load() -> tuple[np.ndarray, int]:
+        samples, rate = audio.read(file)
+        column = {"left": 0, "right": samples.shape[1] - 1}.get(side)
+        return (samples if column is None else samples[:, [column]]), rate
+
+    name = f"{file.relative_to(folder).with_suffix('')}{'@' + side if side else ''}".replace("/", "_")
+    return Track(name, (file,), load, {stem: load})
+
+
+def fingerprint(tracks: Iterable[Track]) -> str:
+    """A hash of the names and sizes of all files, to tell one data set from another."""
+    digest = hashlib.sha256()
+    for track in tracks:
+        for file in track.files:
+            digest.update(f"{track.name}\0{file.name}\0{file.stat().st_size}\n".encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,309 @@
+"""Fitting a preset to a data set, and going on after an interruption as if there had been none."""
+
+import csv
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfwavesep import data, losses, models
+from tfwavesep.audio import atomic
+from tfwavesep.config import Preset, parse_json, preset_from_dict
+from tfwavesep.errors import ModelError, OutputExistsError
+
+CONFIG, RECORD, HISTORY = "config.json", "run.json", "history.csv"
+LATEST, BEST, MODEL = "latest.keras", "best.weights.h5", "model.keras"
+
+Report = Callable[[str], None]
+
+
+def train(
+    preset: Preset,
+    root: Path,
+    workdir: Path,
+    extra: tuple[str, ...] = (),
+    resume: bool = False,
+    report: Report = print,
+) -> Path:
+    """Train a preset.
+
+    Args:
+        preset: what to train, on what, how.
+        root: data root, see `tracks.find_tracks`.
+        workdir: folder for everything this training writes: `config.json` (the preset as it was resolved),
+            `history.csv`, TensorBoard's `logs/`, `latest.keras` (with the optimizer's state), and at the end
+            `model.keras` and `run.json`.
+        extra: further material for single stems, see `tracks.find_extra`.
+        resume: go on with the training that `workdir` holds.
+        report: takes lines for people.
+
+    Returns:
+        path of `model.keras`, the weights with the least validation loss.
+
+    Raises:
+        OutputExistsError: `workdir` holds a training and `resume` was not asked for.
+        ModelError: `workdir` holds a training of another preset.
+        DataError: the data root has too few tracks.
+    """
+    _claim(workdir, preset, resume)
+    report(f"{preset.name}: preparing {root}")
+    datasets = data.open_datasets(preset, root, extra)
+    keras.utils.set_random_seed(preset.training.seed)
+    with _precision(preset), _strategy().scope():
+        model, past = _start(preset, workdir)
+        config = preset.training
+        first_step = len(past) * config.steps_per_epoch
+        report(_summary(preset, datasets, model, len(past)))
+        model.fit(
+            data.training_batches(datasets.mixer, config.batch_size, first_step),
+            validation_data=datasets.valid,
+            steps_per_epoch=config.steps_per_epoch,
+            initial_epoch=len(past),
+            epochs=config.epochs,
+            callbacks=_callbacks(preset, workdir, past, report),
+            verbose=0,
+        )
+    return _finish(preset, workdir, datasets, report)
+
+
+def _claim(workdir: Path, preset: Preset, resume: bool) -> None:
+    """Make the folder this training's own, or make sure that it is."""
+    config = workdir / CONFIG
+    if not config.exists():
+        if workdir.exists() and any(workdir.iterdir()):
+            raise OutputExistsError(f"{workdir}: is not empty and holds no training; choose another folder")
+        with atomic(config) as temporary:
+            temporary.write_text(json.dumps(preset.to_dict(), indent=2) + "\n", encoding="utf-8")
+        return
+    if not resume:
+        raise OutputExistsError(f"{workdir}: holds a training already; --resume goes on with it, or choose another")
+    there = preset_from_dict(parse_json(config.read_text(encoding="utf-8"), str(config)))
+    different = _differences(there.to_dict(), preset.to_dict())
+    if different:
+        raise ModelError(f"{workdir}: holds a training of '{there.name}' that differs in {', '.join(different)}")
+
+
+def _differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> list[str]:
+    names: list[str] = []
+    for key in sorted(there.keys() | here.keys()):
+        old, new = there.get(key), here.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            names += _differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            names.append(f"{prefix}{key} ({old!r} there, {new!r} asked for)")
+    return names
+
+
+class _precision:
+    """Compute in bfloat16 inside the block, if the preset asks for it."""
+
+    def __init__(self, preset: Preset) -> None:
+        self.policy = "mixed_bfloat16" if preset.training.mixed_precision else "float32"
+
+    def __enter__(self) -> None:
+        self.before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self.policy)
+
+    def __exit__(self, *_: object) -> None:
+        keras.config.set_dtype_policy(self.before)
+
+
+def _strategy() -> tf.distribute.Strategy:
+    """All GPUs of this machine if it has several, else no distribution."""
+    several = len(tf.config.list_logical_devices("GPU")) > 1
+    return tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
+
+
+def _start(preset: Preset, workdir: Path) -> tuple[keras.Model, list[dict[str, float]]]:
+    """A new model, or the latest with its optimizer; and the rows of the epochs it has behind it."""
+    latest = workdir / LATEST
+    if not latest.exists():
+        (workdir / HISTORY).unlink(missing_ok=True)
+        model = models.build(preset.architecture, preset.model)
+        model.compile(_optimizer(preset), losses.make(preset.loss.name, preset.loss.options))
+        return model, []
+    model = load_keras(latest)
+    epochs = int(model.optimizer.iterations) // preset.training.steps_per_epoch
+    past = [row for row in read_history(workdir) if row["epoch"] < epochs]
+    _write_history(workdir, past)
+    return model, past
+
+
+def load_keras(path: Path) -> keras.Model:
+    """A `.keras` file of this package; nothing in it is executed.
+
+    Raises:
+        ModelError: the file is damaged or not of this package.
+    """
+    for name in models.available():
+        models.config_class(name)
+    try:
+        return keras.saving.load_model(path, safe_mode=True)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: cannot be loaded: {str(error).splitlines()[0]}") from error
+
+
+def _optimizer(preset: Preset) -> keras.optimizers.Optimizer:
+    """Adam, as in the paper's released code (1e-3, no schedule there)."""
+    config = preset.training
+    rate: Any = config.learning_rate
+    if config.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, config.epochs * config.steps_per_epoch)
+    return keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm)
+
+
+def _callbacks(
+    preset: Preset, workdir: Path, past: list[dict[str, float]], report: Report
+) -> list[keras.callbacks.Callback]:
+    config = preset.training
+    seconds = config.steps_per_epoch * config.batch_size * preset.data.target_length / preset.model.sample_rate
+    return [
+        keras.callbacks.TerminateOnNaN(),
+        keras.callbacks.CSVLogger(str(workdir / HISTORY), append=True),
+        keras.callbacks.TensorBoard(str(workdir / "logs")),
+        Checkpoint(workdir, [row["val_loss"] for row in past]),
+        EarlyStopping(config.patience, [row["val_loss"] for row in past]),
+        Progress(config.epochs, seconds, report),
+    ]
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """After every epoch, the whole state; after the best one, its weights. Files change in one step.
+
+    Args:
+        workdir: where they are written.
+        past: validation losses of the epochs before this start.
+    """
+
+    def __init__(self, workdir: Path, past: list[float]) -> None:
+        super().__init__()
+        self.workdir = workdir
+        self.best = min(past, default=float("inf"))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if logs and logs["val_loss"] < self.best:
+            self.best = logs["val_loss"]
+            with atomic(self.workdir / BEST) as temporary:
+                self.model.save_weights(temporary)
+        with atomic(self.workdir / LATEST) as temporary:
+            self.model.save(temporary)
+
+
+class EarlyStopping(keras.callbacks.EarlyStopping):
+    """Stops when the *validation* loss has not fallen for `patience` epochs (the released code watched the
+    training loss), and counts the epochs before an interruption too.
+
+    Args:
+        patience: epochs.
+        past: validation losses of the epochs before this start.
+    """
+
+    def __init__(self, patience: int, past: list[float]) -> None:
+        super().__init__("val_loss", mode="min", patience=patience)
+        self.past = past
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        super().on_train_begin(logs)
+        for epoch, loss in enumerate(self.past):
+            super().on_epoch_end(epoch, {"val_loss": loss})
+
+
+class Progress(keras.callbacks.Callback):
+    """One line for each epoch.
+
+    Args:
+        epochs: planned.
+        audio_seconds: of target audio in an epoch.
+        report: takes the lines.
+    """
+
+    def __init__(self, epochs: int, audio_seconds: float, report: Report) -> None:
+        super().__init__()
+        self.epochs = epochs
+        self.audio_seconds = audio_seconds
+        self.report = report
+        self.best = float("inf")
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.began = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        logs = logs or {}
+        seconds = time.monotonic() - self.began
+        loss, valid = logs.get("loss", float("nan")), logs.get("val_loss", float("nan"))
+        mark = " best" if valid < self.best else ""
+        self.best = min(self.best, valid)
+        self.report(
+            f"epoch {epoch + 1}/{self.epochs}  loss {loss:.4f}  validation {valid:.4f}{mark}  "
+            f"{seconds:.0f} s, {self.audio_seconds / seconds:.1f} s of audio per second, "
+            f"at most {(self.epochs - epoch - 1) * seconds / 60:.0f} min to go"
+        )
+
+
+def _summary(preset: Preset, datasets: data.Datasets, model: keras.Model, epochs_done: int) -> str:
+    songs = datasets.mixer.num_tracks
+    again = f"; going on after epoch {epochs_done}" if epochs_done else ""
+    return f"{preset.name}: {model.count_params():,} parameters, {songs} songs{again}"
+
+
+def read_history(workdir: Path) -> list[dict[str, float]]:
+    """The epochs of a training: rows with `epoch`, `loss` and `val_loss`."""
+    path = workdir / HISTORY
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def _write_history(workdir: Path, rows: list[dict[str, float]]) -> None:
+    with atomic(workdir / HISTORY) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys() if rows else ["epoch", "loss", "val_loss"])
+        writer.writeheader()
+        writer.writerows({**row, "epoch": int(row["epoch"])} for row in rows)
+
+
+def _finish(preset: Preset, workdir: Path, datasets: data.Datasets, report: Report) -> Path:
+    """Write the best weights as a float32 model without its optimizer, and the run's record."""
+    if not (workdir / BEST).exists():
+        raise ModelError(f"{workdir}: no epoch ended with a finite validation loss; lower training.learning_rate")
+    model = models.build(preset.architecture, preset.model)
+    model.load_weights(workdir / BEST)
+    with atomic(workdir / MODEL) as temporary:
+        model.save(temporary)
+    history = read_history(workdir)
+    best = min(history, key=lambda row: row["val_loss"])
+    record = {
+        "preset": preset.to_dict(),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "versions": {name: version(name) for name in ("tfwavesep", "tensorflow", "keras", "numpy")},
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {len(tf.config.list_physical_devices('GPU'))} GPUs",
+        "data": datasets.record(),
+        "epochs": len(history),
+        "best_epoch": int(best["epoch"]) + 1,
+        "val_loss": best["val_loss"],
+    }
+    with atomic(workdir / RECORD) as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    report(f"best: epoch {record['best_epoch']}, validation loss {best['val_loss']:.4f}; wrote {workdir / MODEL}")
+    return workdir / MODEL
+
+
+def _commit() -> str | None:
+    """The git commit of this package's source, if it is a checkout."""
+    folder = Path(__file__).parent
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
