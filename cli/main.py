@@ -12,6 +12,9 @@ import click
 
 from tfwavesep.errors import TfwavesepError
 
+from .evaluate import evaluate
+from .export import export
+from .separate import separate
 from .train import train
 
 
@@ -32,7 +35,7 @@ def cli() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-for command in (train,):
+for command in (separate, train, evaluate, export):
     cli.add_command(command)
 
 

@@ -222,7 +222,7 @@ def atomic(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}.", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=".writing-", suffix=f"-{path.name[-60:]}", dir=path.parent)
     except OSError as error:
         raise AudioError(f"{path.parent}: cannot be written to: {error.strerror}") from error
     os.close(handle)

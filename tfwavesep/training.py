@@ -70,6 +70,7 @@ def train(
             initial_epoch=len(past),
             epochs=config.epochs,
             callbacks=_callbacks(preset, workdir, past, report),
+            shuffle=False,
             verbose=0,
         )
     return _finish(preset, workdir, datasets, report)

@@ -1,0 +1,36 @@
+"""`tfwavesep evaluate`."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("model", default="default")
+@click.option("--data", "root", type=click.Path(path_type=Path), envvar="MUSDB_PATH", show_envvar=True, required=True,
+              help="MUSDB18 in any edition, or folders TRACK/{mixture,vocals,drums,bass,other}.wav.")  # fmt: skip
+@click.option("--subset", type=click.Choice(["valid", "test", "train"]), default="valid", show_default=True)
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), required=True,
+              help="Folder for scores; an evaluation that was interrupted goes on there.")  # fmt: skip
+@click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Tracks scored at the same time.")  # fmt: skip
+def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int) -> None:
+    """Score MODEL with museval against true stems.
+
+    \b
+    Example:
+      tfwavesep evaluate default --data musdb18 --subset test -o scores
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from tfwavesep import evaluation
+
+    scores = evaluation.evaluate(model, root, subset, folder, jobs, lambda line: click.echo(line, err=True))
+    header, *rows = evaluation.table(scores)
+    shown = Table(*header, title=f"{subset}: {len(scores.tracks)} tracks, median over 1-s frames then tracks, dB")
+    for row in rows:
+        shown.add_row(*row, end_section=row[1] == evaluation.METRICS[-1])
+    Console().print(shown)
+    if scores.failed:
+        raise click.ClickException(f"{len(scores.failed)} tracks failed: {', '.join(scores.failed)}")

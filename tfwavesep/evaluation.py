@@ -1,0 +1,332 @@
+"""Scores against true stems: BSS Eval v4 by museval, next to what doing nothing and knowing everything would score.
+
+All figures are medians over 1-second frames, then over tracks, in dB, as in SiSEC 2018 (Stöter, Liutkus & Ito,
+arXiv 1804.06267, section 4).
+"""
+
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from tfwavesep import _stempeg, audio
+from tfwavesep.audio import atomic
+from tfwavesep.backends import locate
+from tfwavesep.errors import OutputExistsError, TfwavesepError
+from tfwavesep.separator import Separator
+from tfwavesep.stems import STEMS, weights
+from tfwavesep.tracks import Track, find_tracks
+
+METRICS = ("SDR", "SIR", "SAR", "ISR")
+NOTHING, ORACLE = "mixture", "irm1"
+"""Names of the two rows every model is compared with."""
+
+Estimates = dict[str, np.ndarray]
+"""For each target, `(time, channels)`."""
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """All scores of an evaluation.
+
+    Attributes:
+        methods: the model, then `mixture`, then `irm1`.
+        targets: what is scored.
+        tracks: names, in order.
+        values: float64 `(methods, targets, metrics, tracks)` in dB, medians over frames, NaN where a reference is
+            silent; metrics in the order of `METRICS`.
+        failed: for each track that could not be scored, why.
+    """
+
+    methods: tuple[str, ...]
+    targets: tuple[str, ...]
+    tracks: tuple[str, ...]
+    values: np.ndarray
+    failed: dict[str, str]
+
+    def median(self) -> np.ndarray:
+        """Medians over tracks: `(methods, targets, metrics)`."""
+        return np.asarray(np.nanmedian(self.values, axis=-1))
+
+
+def evaluate(
+    model: str, root: Path, subset: str, folder: Path, jobs: int = 1, report: Report = print
+) -> Scores:
+    """Score a model on a data root.
+
+    Args:
+        model: name or path, see `backends.open_backend`.
+        root: data root, see `tracks.find_tracks`.
+        subset: "valid", "test" or "train".
+        folder: where scores go: `METHOD/TRACK.json` in museval's schema, `scores.json`, `table.md` and, if matplotlib
+            is there, `boxplot.png`. Tracks scored there before are not scored again.
+        jobs: tracks scored at the same time.
+        report: takes lines for people.
+
+    Raises:
+        OutputExistsError: `folder` holds scores of another model or subset.
+        DataError: the data root has no tracks.
+    """
+    tracks = find_tracks(root, subset)
+    path = locate(model)
+    targets = scored_targets(Separator.load(str(path)).targets)
+    _claim(folder, {"model": model, "sha256": model_hash(path), "subset": subset, "targets": targets})
+    failed: dict[str, str] = {}
+    tasks = [_Task(str(path), str(root), subset, number, str(folder)) for number in range(len(tracks))]
+    for done, (track, error) in enumerate(zip(tracks, _run(tasks, jobs), strict=True), start=1):
+        if error:
+            failed[track.name] = error
+        report(f"{done}/{len(tracks)}  {track.name}" + (f": FAILED: {error}" if error else ""))
+    scores = _collect(folder, targets, [t.name for t in tracks if t.name not in failed], failed)
+    _write_results(folder, scores, report)
+    return scores
+
+
+def scored_targets(targets: tuple[str, ...]) -> tuple[str, ...]:
+    """What a model with these targets is scored on: each, and the accompaniment."""
+    return targets if "accompaniment" in targets else (*targets, "accompaniment")
+
+
+def model_hash(path: Path) -> str:
+    """SHA-256 over a model's files, with their names."""
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            digest.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _claim(folder: Path, about: dict[str, object]) -> None:
+    """Make the folder this evaluation's own, or make sure that it is."""
+    path = folder / "evaluation.json"
+    text = json.dumps(about, indent=2)
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise OutputExistsError(f"{folder}: holds scores of another model or subset; choose another folder")
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class _Task:
+    model: str
+    root: str
+    subset: str
+    number: int
+    folder: str
+
+
+def _run(tasks: list[_Task], jobs: int) -> Iterator[str | None]:
+    if jobs == 1:
+        yield from map(_evaluate_track, tasks)
+        return
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(_evaluate_track, tasks)
+
+
+@lru_cache(maxsize=1)
+def _open(model: str, root: str, subset: str) -> tuple[Separator, list[Track]]:
+    return Separator.load(model), find_tracks(Path(root), subset)
+
+
+def _evaluate_track(task: _Task) -> str | None:
+    """Score all methods on one track; returns what went wrong."""
+    separator, tracks = _open(task.model, task.root, task.subset)
+    try:
+        score_track(tracks[task.number], separator, Path(task.folder))
+    except (TfwavesepError, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def score_track(track: Track, separator: Separator, folder: Path) -> None:
+    """Score the model and the two rows it is compared with on one track, and write what is not there yet."""
+    paths = {method: folder / method / f"{track.name}.json" for method in ("model", NOTHING, ORACLE)}
+    if all(path.exists() for path in paths.values()):
+        return
+    mixture, sample_rate = track.load_mixture()
+    stems = np.stack([_fit(track.load_stem[stem], len(mixture)) for stem in STEMS])
+    targets = scored_targets(separator.targets)
+    references = dict(zip(targets, _rounded(np.einsum("ts,slc->tlc", weights(targets), stems)), strict=True))
+    methods: dict[str, Callable[[], Estimates]] = {
+        "model": lambda: with_accompaniment(separator.separate(mixture, sample_rate)),
+        NOTHING: lambda: {target: mixture / len(separator.targets) for target in targets},
+        ORACLE: lambda: with_accompaniment(ideal_ratio_mask(mixture, references, separator.targets)),
+    }
+    for method, path in paths.items():
+        if not path.exists():
+            text = bss_eval(track.name, references, methods[method](), sample_rate)
+            with atomic(path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+
+
+def _fit(load: Callable[[], tuple[np.ndarray, int]], length: int) -> np.ndarray:
+    """A stem as long as the mixture."""
+    stem = load()[0][:length]
+    return np.pad(stem, [(0, length - len(stem)), (0, 0)])
+
+
+def _rounded(references: np.ndarray) -> np.ndarray:
+    """To 16 bits: decoded from AAC to float, MUSDB18 has so little above 16 kHz that the projections behind SIR, SAR
+    and ISR become ill-conditioned; rounding noise cures it. SDR is not affected."""
+    return np.round(references * 32768) / 32768
+
+
+def with_accompaniment(estimates: Estimates) -> Estimates:
+    """The estimates, and the sum of all but the vocals."""
+    if "accompaniment" in estimates:
+        return estimates
+    return {**estimates, "accompaniment": np.sum([e for t, e in estimates.items() if t != "vocals"], axis=0)}
+
+
+def ideal_ratio_mask(mixture: np.ndarray, references: Estimates, targets: Iterable[str]) -> Estimates:
+    """What soft masks on a spectrogram can reach at best: each target's share of the magnitudes, on the mixture.
+
+    Reference:
+        IRM1 of SiSEC 2018: magnitudes to the power of 1, STFT of 2048 samples with a hop of 1024.
+    """
+    from scipy.signal import istft, stft
+
+    def spectrum(x: np.ndarray) -> np.ndarray:
+        return np.asarray(stft(x.T, nperseg=2048, noverlap=1024)[2])
+
+    magnitudes = {target: np.abs(spectrum(references[target])) for target in targets}
+    total = np.sum(list(magnitudes.values()), axis=0) + np.finfo(np.float64).eps
+    mixed = spectrum(mixture)
+    masked = {t: istft(m / total * mixed, nperseg=2048, noverlap=1024)[1].T for t, m in magnitudes.items()}
+    return {target: estimate[: len(mixture)] for target, estimate in masked.items()}
+
+
+def bss_eval(name: str, references: Estimates, estimates: Estimates, sample_rate: int) -> str:
+    """museval's framewise SDR, SIR, SAR and ISR (BSS Eval v4, frames of 1 s), as a text in its json schema.
+
+    Reference:
+        Vincent, Gribonval & Févotte 2006 (BSS Eval); Stöter, Liutkus & Ito 2018 (its version 4). As there, vocals and
+        accompaniment are scored against one another, the other stems among themselves.
+    """
+    _stempeg.ensure()
+    import museval
+
+    targets = {target: SimpleNamespace(audio=reference) for target, reference in references.items()}
+    track = SimpleNamespace(name=name, rate=sample_rate, targets=targets, subset="")
+    scores = museval.eval_mus_track(track, estimates)
+    scores.validate()
+    return str(scores.json)
+
+
+def sdr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
+    """Median over 1-second frames of `10 log10(|s|^2 / |s - e|^2)`, in dB; frames with a silent reference are left
+    out. Equal to museval's SDR, and quick.
+
+    Args:
+        reference: `(time, channels)`.
+        estimate: as the reference.
+        sample_rate: Hz.
+    """
+    frames = max(1, len(reference) // sample_rate)
+    length = min(len(reference), frames * sample_rate) // frames * frames
+    energy = (reference[:length] ** 2).reshape(frames, -1).sum(axis=1)
+    error = ((reference - estimate)[:length] ** 2).reshape(frames, -1).sum(axis=1)
+    heard = energy > 0
+    if not heard.any():
+        return float("nan")
+    return float(np.median(10 * np.log10(energy[heard] / np.maximum(error[heard], 1e-20))))
+
+
+def compare_files(stems: dict[str, Path], references: Path) -> dict[str, float]:
+    """SDR of separated files against a folder of true stems with the same names; stems without one are left out."""
+    scores = {}
+    for stem, path in stems.items():
+        true = next((p for p in sorted(references.glob(f"{stem}.*")) if p.suffix.lower() in audio.SUFFIXES), None)
+        if true:
+            reference, sample_rate = audio.read(true)
+            scores[stem] = sdr(reference, audio.read(path)[0], sample_rate)
+    return scores
+
+
+def _collect(folder: Path, targets: tuple[str, ...], tracks: list[str], failed: dict[str, str]) -> Scores:
+    methods = ("model", NOTHING, ORACLE)
+    values = np.full((len(methods), len(targets), len(METRICS), len(tracks)), np.nan)
+    for m, method in enumerate(methods):
+        for t, track in enumerate(tracks):
+            scores = json.loads((folder / method / f"{track}.json").read_text(encoding="utf-8"))
+            for target in scores["targets"]:
+                for k, metric in enumerate(METRICS):
+                    frames = [frame["metrics"][metric] for frame in target["frames"]]
+                    values[m, targets.index(target["name"]), k, t] = _nanmedian(frames)
+    return Scores(methods, targets, tuple(tracks), values, failed)
+
+
+def _nanmedian(frames: list[float]) -> float:
+    heard = np.array(frames, float)
+    heard = heard[~np.isnan(heard)]
+    return float(np.median(heard)) if len(heard) else float("nan")
+
+
+def table(scores: Scores) -> list[list[str]]:
+    """A header and one row for each method and metric, in dB."""
+    medians = scores.median()
+    rows = [["method", "metric", *scores.targets]]
+    for m, method in enumerate(scores.methods):
+        for k, metric in enumerate(METRICS):
+            rows.append([method, metric, *(f"{medians[m, t, k]:.2f}" for t in range(len(scores.targets)))])
+    return rows
+
+
+def markdown(rows: list[list[str]]) -> str:
+    """Rows, the first of which is the header, as a Markdown table."""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]) + "\n"
+
+
+def _write_results(folder: Path, scores: Scores, report: Report) -> None:
+    medians = scores.median()
+    summary = {
+        method: {
+            target: {metric: round(float(medians[m, t, k]), 3) for k, metric in enumerate(METRICS)}
+            for t, target in enumerate(scores.targets)
+        }
+        for m, method in enumerate(scores.methods)
+    }
+    about = "medians over 1-s frames, then over tracks, dB"
+    with atomic(folder / "scores.json") as temporary:
+        text = json.dumps({"about": about, "tracks": len(scores.tracks), "failed": scores.failed, "scores": summary})
+        temporary.write_text(text, encoding="utf-8")
+    with atomic(folder / "table.md") as temporary:
+        heading = f"{len(scores.tracks)} tracks; museval (BSS Eval v4), {about}.\n\n"
+        temporary.write_text(heading + markdown(table(scores)), encoding="utf-8")
+    try:
+        box_plot(scores, folder / "boxplot.png")
+    except ImportError:
+        report("no box plot: pip install 'tfwavesep[plot]'")
+
+
+def box_plot(scores: Scores, path: Path) -> None:
+    """SDR over tracks: one panel for each target, one box for each method.
+
+    Raises:
+        ImportError: matplotlib is not there.
+    """
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2.4 * len(scores.targets), 3.6), layout="constrained")
+    panels = figure.subplots(1, len(scores.targets), sharey=True, squeeze=False)[0]
+    for t, (panel, target) in enumerate(zip(panels, scores.targets, strict=True)):
+        boxes = [scores.values[m, t, 0] for m in range(len(scores.methods))]
+        panel.boxplot([box[~np.isnan(box)] for box in boxes], widths=0.6)
+        panel.set_xticks(range(1, len(boxes) + 1), scores.methods)
+        panel.set_title(target)
+        panel.grid(axis="y", alpha=0.3)
+    panels[0].set_ylabel("SDR (dB), median over frames")
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=120)

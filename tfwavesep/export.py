@@ -1,0 +1,132 @@
+"""The only writer of models on disk: Keras, SavedModel and TFLite side by side, checked against each other."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfwavesep import backends
+from tfwavesep.backends import KERAS, SAVED_MODEL, TFLITE
+from tfwavesep.config import Preset, parse_json, preset_from_dict
+from tfwavesep.errors import ModelError, OutputExistsError
+from tfwavesep.training import CONFIG, RECORD, load_keras
+
+TOLERANCE = 1e-4
+"""Largest difference allowed between Keras and an exported form, full scale 1.0."""
+
+
+def export(run: Path, folder: Path, licence: str = "not stated", overwrite: bool = False) -> Path:
+    """Write a trained model as `config.json`, `model.keras`, `1/` (SavedModel) and `model.tflite`.
+
+    Everything is written beside `folder`, loaded again and compared with Keras; only then does it take its place.
+
+    Args:
+        run: a training's folder, or the `model.keras` in it.
+        folder: of the model; its name is the model's. It is at once a base path for TensorFlow Serving.
+        licence: of the weights, for `config.json`.
+        overwrite: whether a model that is there may be replaced.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        ModelError: there is no trained model, or an exported form differs from Keras.
+        OutputExistsError: `folder` exists.
+    """
+    run = run.parent if run.suffix == ".keras" else run
+    if folder.exists() and not overwrite:
+        raise OutputExistsError(f"{folder}: exists already; --overwrite replaces it, or choose another name")
+    preset, record = _read_run(run)
+    model = load_keras(run / KERAS)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name:
+        beside = Path(name) / folder.name
+        beside.mkdir()
+        backends.write_config(beside, _describe(preset, record, licence))
+        model.save(beside / KERAS)
+        write_saved_model(model, preset, beside / SAVED_MODEL)
+        (beside / TFLITE).write_bytes(to_tflite(beside / SAVED_MODEL))
+        _compare(beside)
+        if folder.exists():
+            shutil.rmtree(folder)
+        beside.rename(folder)
+    return folder
+
+
+def _read_run(run: Path) -> tuple[Preset, dict[str, Any]]:
+    for name in (CONFIG, KERAS, RECORD):
+        if not (run / name).is_file():
+            raise ModelError(f"{run}: has no {name}; it must be the folder of a finished `tfwavesep train`")
+    values = [parse_json((run / n).read_text(encoding="utf-8"), str(run / n)) for n in (CONFIG, RECORD)]
+    return preset_from_dict(values[0]), values[1]
+
+
+def _describe(preset: Preset, record: dict[str, Any], licence: str) -> dict[str, Any]:
+    """All that is known of the model; the single truth about it once it is on disk."""
+    values = preset.to_dict()
+    return {
+        "description": preset.description,
+        "architecture": preset.architecture,
+        "model": values["model"],
+        "context": preset.model.context,
+        "block": preset.model.block,
+        "licence": licence,
+        "training": {key: value for key, value in record.items() if key != "preset"},
+        "preset": values,
+    }
+
+
+def write_saved_model(model: keras.Model, preset: Preset, path: Path) -> None:
+    """A SavedModel with the signature `serving_default(mixture) -> stems`, batch and time free."""
+    channels = preset.model.channels
+
+    def serve(mixture: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"stems": model(mixture, training=False)}
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("serve", serve, [tf.TensorSpec((None, None, channels), tf.float32, name="mixture")])
+    archive.write_out(str(path), verbose=False)
+
+
+def to_tflite(saved_model: Path) -> bytes:
+    """The float32 TFLite form of a SavedModel: native ops only, batch and time free."""
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=["serving_default"])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    return bytes(converter.convert())
+
+
+def ops(tflite: Path) -> list[str]:
+    """The distinct ops of a `.tflite` file, sorted."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(tflite))
+    return sorted({op["op_name"] for op in interpreter._get_ops_details() if op["op_name"] != "DELEGATE"})
+
+
+def _compare(folder: Path) -> None:
+    """Load every form again and compare it with Keras, on two lengths and two batch sizes of noise."""
+    forms = {name: backends.open_backend(str(folder / name)) for name in (KERAS, SAVED_MODEL, TFLITE)}
+    reference = forms.pop(KERAS)
+    config = reference.config
+    noise = np.random.default_rng(0)
+    for batch, blocks in ((1, 1), (2, 3)):
+        target_length = blocks * config.block * -(-256 // config.block)
+        shape = (batch, config.input_length(target_length), config.channels)
+        mixture = (0.1 * noise.standard_normal(shape)).astype(np.float32)
+        expected = reference.predict(mixture)
+        for name, form in forms.items():
+            difference = _difference(form.predict(mixture), expected)
+            if not difference <= TOLERANCE:
+                raise ModelError(f"{name} differs from Keras by {difference:.1e} (at most {TOLERANCE:.0e}); not written")
+
+
+def _difference(estimates: np.ndarray, expected: np.ndarray) -> float:
+    if estimates.shape != expected.shape:
+        raise ModelError(f"an exported form gives the shape {estimates.shape}, Keras {expected.shape}; not written")
+    return float(np.abs(estimates - expected).max())
+
