@@ -24,13 +24,13 @@ def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int) -> No
     from rich.console import Console
     from rich.table import Table
 
-    from tfwavesep import evaluation
+    from tfwavesep import evaluation, metrics
 
     scores = evaluation.evaluate(model, root, subset, folder, jobs, lambda line: click.echo(line, err=True))
     header, *rows = evaluation.table(scores)
     shown = Table(*header, title=f"{subset}: {len(scores.tracks)} tracks, median over 1-s frames then tracks, dB")
     for row in rows:
-        shown.add_row(*row, end_section=row[1] == evaluation.METRICS[-1])
+        shown.add_row(*row, end_section=row[1] == metrics.METRICS[-1])
     Console().print(shown)
     if scores.failed:
         raise click.ClickException(f"{len(scores.failed)} tracks failed: {', '.join(scores.failed)}")

@@ -18,7 +18,7 @@ def export(run: Path, folder: Path, licence: str, overwrite: bool) -> None:
     Example:
       tfwavesep export runs/tiny -o saved_models/tiny
     """
-    from tfwavesep.export import export as export_run
+    from tfwavesep.export import export_model
 
-    path = export_run(run, folder, licence, overwrite)
+    path = export_model(run, folder, licence, overwrite)
     click.echo(f"wrote {path}: config.json, model.keras, 1/ (SavedModel), model.tflite; all give the same stems")

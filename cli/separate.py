@@ -75,7 +75,7 @@ def _summary(failures: list[str], files: int) -> str:
 
 
 def _show_scores(stems: dict[str, Path], references: Path) -> None:
-    from tfwavesep.evaluation import compare_files
+    from tfwavesep.metrics import compare_files
 
     for stem, value in compare_files(stems, references).items():
         click.echo(f"  {stem:14s} SDR {value:6.2f} dB against {references}")

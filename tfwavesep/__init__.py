@@ -1,0 +1,28 @@
+"""Music source separation in the waveform domain.
+
+The public names are imported when they are first used, so that `import tfwavesep` does not wait for TensorFlow.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+__version__ = version("tfwavesep")
+
+_HOMES = {
+    "Separator": "separator",
+    "evaluate": "evaluation",
+    "export_model": "export",
+    "load_preset": "config",
+    "open_backend": "backends",
+    "separate_file": "separator",
+    "train": "training",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tfwavesep' has no attribute {name!r}")
+    return getattr(import_module(f"tfwavesep.{_HOMES[name]}"), name)

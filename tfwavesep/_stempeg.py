@@ -1,8 +1,8 @@
-"""musdb and museval on a machine without FFmpeg.
+"""musdb and museval without FFmpeg's commands.
 
-Both import stempeg, which refuses to be imported where the commands ffmpeg and ffprobe are missing. What
-musdb needs of it is little: a file's facts and its decoded streams. Here PyAV answers in its place, to the
-same samples within one 16-bit step, so that nothing has to be installed on the system.
+Both import stempeg, which refuses to be imported where the commands ffmpeg and ffprobe are missing, and starts
+one of them for every stream of every file where they are not. What musdb needs of it is little: a file's facts and
+its decoded streams. PyAV gives these within the process, and the same samples within one 16-bit step.
 """
 
 import sys
@@ -16,16 +16,20 @@ from tfwavesep.audio import read_stream
 
 
 def ensure() -> None:
-    """Make `import musdb` and `import museval` work; a stempeg that works is left alone."""
-    if "stempeg" in sys.modules:
+    """Let `import musdb` and `import museval` find this module where they look for stempeg, and nobody else."""
+    if "musdb" in sys.modules:
         return
+    stand_in = types.ModuleType("stempeg", __doc__)
+    stand_in.Info = Info  # type: ignore[attr-defined]
+    stand_in.read_stems = read_stems  # type: ignore[attr-defined]
+    real = sys.modules.get("stempeg")
+    sys.modules["stempeg"] = stand_in
     try:
-        import stempeg  # noqa: F401
-    except RuntimeError:
-        stand_in = types.ModuleType("stempeg", __doc__)
-        stand_in.Info = Info  # type: ignore[attr-defined]
-        stand_in.read_stems = read_stems  # type: ignore[attr-defined]
-        sys.modules["stempeg"] = stand_in
+        import musdb  # noqa: F401
+    finally:
+        del sys.modules["stempeg"]
+        if real:
+            sys.modules["stempeg"] = real
 
 
 class Info:

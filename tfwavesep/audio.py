@@ -20,9 +20,10 @@ from tfwavesep.errors import AudioError
 BLOCK_LENGTH = 65536
 """Samples per channel that files are read in."""
 
-SUFFIXES = frozenset(
-    ".wav .flac .ogg .oga .opus .mp3 .m4a .mp4 .aac .aif .aiff .aifc .au .caf .w64 .rf64 .webm .wma .mka".split()
-)
+SUFFIXES = {
+    *(".wav", ".rf64", ".w64", ".flac", ".aif", ".aiff", ".aifc", ".au", ".caf"),
+    *(".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".webm", ".wma", ".mka"),
+}
 """File name endings that are taken for audio when a folder is searched."""
 
 

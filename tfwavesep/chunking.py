@@ -31,27 +31,41 @@ class Segmenter:
         self.context = context
         self.fed = 0
         self._emitted = 0
-        self._buffer: np.ndarray | None = None
+        self._pieces: list[np.ndarray] = []
+        self._held = 0
 
     def feed(self, audio: np.ndarray) -> Iterator[np.ndarray]:
         """Take the next piece; yield the segments that are complete with it."""
+        if not self._pieces:
+            self._hold(self._zeros(audio, self.context))
         self.fed += audio.shape[-2]
-        yield from self._push(audio)
+        self._hold(audio)
+        yield from self._complete()
 
     def flush(self) -> Iterator[np.ndarray]:
         """No more will come: yield what is left, with zeros beyond the end."""
-        missing = -(-self.fed // self.target_length) * self.target_length - self.fed + self.context
-        if self._buffer is not None and self._emitted * self.target_length < self.fed:
-            yield from self._push(self._zeros(self._buffer, missing))
+        segments = -(-self.fed // self.target_length)
+        if segments > self._emitted:
+            needed = segments * self.target_length + 2 * self.context
+            self._hold(self._zeros(self._pieces[0], needed - self._emitted * self.target_length - self._held))
+            yield from self._complete()
 
-    def _push(self, audio: np.ndarray) -> Iterator[np.ndarray]:
-        start = self._zeros(audio, self.context) if self._buffer is None else self._buffer
-        self._buffer = np.concatenate([start, audio], axis=-2)
+    def _hold(self, audio: np.ndarray) -> None:
+        self._pieces.append(audio)
+        self._held += audio.shape[-2]
+
+    def _complete(self) -> Iterator[np.ndarray]:
+        """Cut off whole segments; pieces are joined only when there is one, however small they come."""
         length = self.target_length + 2 * self.context
-        while self._buffer.shape[-2] >= length and self._emitted * self.target_length < self.fed:
-            yield self._buffer[..., :length, :]
-            self._buffer = self._buffer[..., self.target_length :, :]
-            self._emitted += 1
+        if self._held < length:
+            return
+        audio = np.concatenate(self._pieces, axis=-2)
+        starts = range(0, self._held - length + 1, self.target_length)
+        for start in starts:
+            yield audio[..., start : start + length, :]
+        rest = audio[..., len(starts) * self.target_length :, :]
+        self._emitted += len(starts)
+        self._pieces, self._held = [rest], rest.shape[-2]
 
     @staticmethod
     def _zeros(like: np.ndarray, length: int) -> np.ndarray:

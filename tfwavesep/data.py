@@ -1,22 +1,21 @@
-"""From tracks to training examples.
+"""From tracks to training examples, with tf.data.
 
-Tracks are decoded once into a cache of FLAC files at the model's rate and channels. A tf.data pipeline decodes
-these in the graph, draws fragments and mixes them. Every example is a function of the seed and its number
-alone, so that a training that was interrupted goes on with exactly the examples that come next.
+The pipeline decodes what the cache holds in the graph, draws fragments and mixes them. Every example is a function
+of the seed and its number alone, so that a training that was interrupted goes on with exactly the examples that
+come next.
 """
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 import soundfile
 import tensorflow as tf
 
-from tfwavesep import audio, stems, tracks
+from tfwavesep import stems, tracks
+from tfwavesep.cache import Prepared, cache_folder, prepare, voiced_chunks
 from tfwavesep.config import DataConfig, Preset
 from tfwavesep.errors import DataError
 from tfwavesep.models import ModelConfig
@@ -26,57 +25,8 @@ from tfwavesep.tracks import Track
 MEMORY_LIMIT = 4 * 2**30
 """Bytes of decoded audio kept in memory; a data set above it is decoded anew, fragment by fragment."""
 
-VOICED_CHUNK_SECONDS = 0.05
-VOICED_THRESHOLD = 0.1
 VALIDATION_SECONDS = 20.0
 """At most so many seconds of each validation track are used, in fragments spread over it."""
-
-
-# --- The cache ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """One stem of many tracks in the cache.
-
-    Attributes:
-        files: FLAC, 16 bits, at the model's rate and channels.
-        lengths: samples per channel of each.
-    """
-
-    files: list[Path]
-    lengths: list[int]
-
-
-def cache_folder() -> Path:
-    """Where decoded tracks are kept: TFWAVESEP_CACHE, or the user's cache folder."""
-    return Path(os.environ.get("TFWAVESEP_CACHE") or platformdirs.user_cache_dir("tfwavesep"))
-
-
-def prepare(found: list[Track], stem: str, model: ModelConfig, cache: Path) -> Prepared:
-    """Decode one stem of all tracks into the cache; what is there already is kept.
-
-    Raises:
-        AudioError: a file cannot be decoded, or the cache not be written.
-    """
-    folder = cache / f"{model.sample_rate}hz_{model.channels}ch" / tracks.fingerprint(found) / stem
-    files = [folder / f"{track.name}.flac" for track in found]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = [pool.submit(_prepare_one, t, stem, model, f) for t, f in zip(found, files, strict=True)]
-        for job in jobs:
-            job.result()
-    return Prepared(files, [soundfile.info(str(file)).frames for file in files])
-
-
-def _prepare_one(track: Track, stem: str, model: ModelConfig, file: Path) -> None:
-    if file.exists():
-        return
-    samples, sample_rate = track.load_stem[stem]()
-    samples = audio.to_channels(audio.resample(samples, sample_rate, model.sample_rate), model.channels)
-    audio.write(file, np.clip(samples, -1, 1), model.sample_rate, "PCM_16")
-
-
-# --- Decoding in the graph ---------------------------------------------------------------------------------------
 
 
 def decode(file: tf.Tensor) -> tf.Tensor:
@@ -143,9 +93,6 @@ class Bank:
         samples = tf.reshape(tf.cast(samples, tf.float32) / 32768, (-1, self.channels))
         samples = tf.pad(samples, [[begin - start, start + length - end], [0, 0]])
         return tf.ensure_shape(samples, (length, self.channels))
-
-
-# --- Examples ----------------------------------------------------------------------------------------------------
 
 
 class Mixer:
@@ -262,28 +209,6 @@ def mix_down(sources: tf.Tensor, weights: tf.Tensor, context: int) -> tuple[tf.T
     return tf.reduce_sum(sources, axis=0), tf.einsum("ts,slc->tlc", weights, inner)
 
 
-def voiced_chunks(prepared: Prepared) -> np.ndarray:
-    """Where somebody sings: `(n, 2)` int64, track and first sample of each 50 ms chunk of a vocal stem whose mean
-    magnitude is at least a tenth of the track's loudest chunk.
-
-    Reference:
-        `extract_voice_percentage` of Lluís, Pons & Serra 2018, released code, with the same chunk and
-        threshold. Theirs joins chunks to runs and draws a song anew where a run is shorter than the fragment; ours
-        draws a chunk and places the fragment around it, so that short phrases are met too.
-    """
-    rows = []
-    for track, file in enumerate(prepared.files):
-        samples, sample_rate = soundfile.read(str(file), dtype="float32", always_2d=True)
-        chunk = int(VOICED_CHUNK_SECONDS * sample_rate)
-        level = np.abs(samples[: len(samples) // chunk * chunk]).mean(axis=1).reshape(-1, chunk).mean(axis=1)
-        loud = np.flatnonzero((level >= VOICED_THRESHOLD * level.max(initial=0)) & (level > 0))
-        rows.append(np.stack([np.full_like(loud, track), loud * chunk], axis=1))
-    return np.concatenate(rows) if rows else np.zeros((0, 2), np.int64)
-
-
-# --- Data sets ---------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Datasets:
     """What a training reads.
@@ -336,7 +261,9 @@ def open_datasets(preset: Preset, root: Path, extra: tuple[str, ...] = (), cache
 def _check_extra(model: ModelConfig, target: str, others: dict[str, list[Track]]) -> None:
     """A whole accompaniment can stand in for drums, bass and other only where the model does not tell them apart."""
     if target == "accompaniment" and "accompaniment" not in model.targets:
-        raise DataError(f"--extra accompaniment=...: this model separates {', '.join(model.targets)}, not accompaniment")
+        raise DataError(
+            f"--extra accompaniment=...: this model separates {', '.join(model.targets)}, not accompaniment"
+        )
     if {"accompaniment", "other"} <= {target, *others}:
         raise DataError("--extra: accompaniment and other cannot both have extra material")
 
@@ -389,4 +316,3 @@ def _spread(samples: int, length: int, at_most: int) -> list[int]:
     """Starts of fragments that do not overlap, evenly spread; one at 0 if the track is shorter than a fragment."""
     count = max(1, min(samples, at_most) // length)
     return np.linspace(0, max(0, samples - length), count).astype(int).tolist()
-

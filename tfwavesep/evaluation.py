@@ -1,4 +1,4 @@
-"""Scores against true stems: BSS Eval v4 by museval, next to what doing nothing and knowing everything would score.
+"""A model's scores on a data root, next to what doing nothing and knowing everything would score.
 
 All figures are medians over 1-second frames, then over tracks, in dB, as in SiSEC 2018 (Stöter, Liutkus & Ito,
 arXiv 1804.06267, section 4).
@@ -8,29 +8,25 @@ import hashlib
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
-from tfwavesep import _stempeg, audio
+from tfwavesep import metrics
 from tfwavesep.audio import atomic
 from tfwavesep.backends import locate
 from tfwavesep.errors import OutputExistsError, TfwavesepError
+from tfwavesep.metrics import METRICS, Estimates
 from tfwavesep.separator import Separator
 from tfwavesep.stems import STEMS, weights
 from tfwavesep.tracks import Track, find_tracks
 
-METRICS = ("SDR", "SIR", "SAR", "ISR")
 NOTHING, ORACLE = "mixture", "irm1"
 """Names of the two rows every model is compared with."""
-
-Estimates = dict[str, np.ndarray]
-"""For each target, `(time, channels)`."""
 
 Report = Callable[[str], None]
 
@@ -59,9 +55,7 @@ class Scores:
         return np.asarray(np.nanmedian(self.values, axis=-1))
 
 
-def evaluate(
-    model: str, root: Path, subset: str, folder: Path, jobs: int = 1, report: Report = print
-) -> Scores:
+def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int = 1, report: Report = print) -> Scores:
     """Score a model on a data root.
 
     Args:
@@ -156,15 +150,15 @@ def score_track(track: Track, separator: Separator, folder: Path) -> None:
     mixture, sample_rate = track.load_mixture()
     stems = np.stack([_fit(track.load_stem[stem], len(mixture)) for stem in STEMS])
     targets = scored_targets(separator.targets)
-    references = dict(zip(targets, _rounded(np.einsum("ts,slc->tlc", weights(targets), stems)), strict=True))
+    references = dict(zip(targets, metrics.rounded(np.einsum("ts,slc->tlc", weights(targets), stems)), strict=True))
     methods: dict[str, Callable[[], Estimates]] = {
-        "model": lambda: with_accompaniment(separator.separate(mixture, sample_rate)),
+        "model": lambda: metrics.with_accompaniment(separator.separate(mixture, sample_rate)),
         NOTHING: lambda: {target: mixture / len(separator.targets) for target in targets},
-        ORACLE: lambda: with_accompaniment(ideal_ratio_mask(mixture, references, separator.targets)),
+        ORACLE: lambda: metrics.with_accompaniment(metrics.ideal_ratio_mask(mixture, references, separator.targets)),
     }
     for method, path in paths.items():
         if not path.exists():
-            text = bss_eval(track.name, references, methods[method](), sample_rate)
+            text = metrics.bss_eval(track.name, references, methods[method](), sample_rate)
             with atomic(path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
 
@@ -173,84 +167,6 @@ def _fit(load: Callable[[], tuple[np.ndarray, int]], length: int) -> np.ndarray:
     """A stem as long as the mixture."""
     stem = load()[0][:length]
     return np.pad(stem, [(0, length - len(stem)), (0, 0)])
-
-
-def _rounded(references: np.ndarray) -> np.ndarray:
-    """To 16 bits: decoded from AAC to float, MUSDB18 has so little above 16 kHz that the projections behind SIR, SAR
-    and ISR become ill-conditioned; rounding noise cures it. SDR is not affected."""
-    return np.round(references * 32768) / 32768
-
-
-def with_accompaniment(estimates: Estimates) -> Estimates:
-    """The estimates, and the sum of all but the vocals."""
-    if "accompaniment" in estimates:
-        return estimates
-    return {**estimates, "accompaniment": np.sum([e for t, e in estimates.items() if t != "vocals"], axis=0)}
-
-
-def ideal_ratio_mask(mixture: np.ndarray, references: Estimates, targets: Iterable[str]) -> Estimates:
-    """What soft masks on a spectrogram can reach at best: each target's share of the magnitudes, on the mixture.
-
-    Reference:
-        IRM1 of SiSEC 2018: magnitudes to the power of 1, STFT of 2048 samples with a hop of 1024.
-    """
-    from scipy.signal import istft, stft
-
-    def spectrum(x: np.ndarray) -> np.ndarray:
-        return np.asarray(stft(x.T, nperseg=2048, noverlap=1024)[2])
-
-    magnitudes = {target: np.abs(spectrum(references[target])) for target in targets}
-    total = np.sum(list(magnitudes.values()), axis=0) + np.finfo(np.float64).eps
-    mixed = spectrum(mixture)
-    masked = {t: istft(m / total * mixed, nperseg=2048, noverlap=1024)[1].T for t, m in magnitudes.items()}
-    return {target: estimate[: len(mixture)] for target, estimate in masked.items()}
-
-
-def bss_eval(name: str, references: Estimates, estimates: Estimates, sample_rate: int) -> str:
-    """museval's framewise SDR, SIR, SAR and ISR (BSS Eval v4, frames of 1 s), as a text in its json schema.
-
-    Reference:
-        Vincent, Gribonval & Févotte 2006 (BSS Eval); Stöter, Liutkus & Ito 2018 (its version 4). As there, vocals and
-        accompaniment are scored against one another, the other stems among themselves.
-    """
-    _stempeg.ensure()
-    import museval
-
-    targets = {target: SimpleNamespace(audio=reference) for target, reference in references.items()}
-    track = SimpleNamespace(name=name, rate=sample_rate, targets=targets, subset="")
-    scores = museval.eval_mus_track(track, estimates)
-    scores.validate()
-    return str(scores.json)
-
-
-def sdr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
-    """Median over 1-second frames of `10 log10(|s|^2 / |s - e|^2)`, in dB; frames with a silent reference are left
-    out. Equal to museval's SDR, and quick.
-
-    Args:
-        reference: `(time, channels)`.
-        estimate: as the reference.
-        sample_rate: Hz.
-    """
-    frames = max(1, len(reference) // sample_rate)
-    length = min(len(reference), frames * sample_rate) // frames * frames
-    energy = (reference[:length] ** 2).reshape(frames, -1).sum(axis=1)
-    error = ((reference - estimate)[:length] ** 2).reshape(frames, -1).sum(axis=1)
-    heard = energy > 0
-    if not heard.any():
-        return float("nan")
-    return float(np.median(10 * np.log10(energy[heard] / np.maximum(error[heard], 1e-20))))
-
-
-def compare_files(stems: dict[str, Path], references: Path) -> dict[str, float]:
-    """SDR of separated files against a folder of true stems with the same names; stems without one are left out."""
-    scores = {}
-    for stem, path in stems.items():
-        true = next((p for p in sorted(references.glob(f"{stem}.*")) if p.suffix.lower() in audio.SUFFIXES), None)
-        if true:
-            reference, sample_rate = audio.read(true)
-            scores[stem] = sdr(reference, audio.read(path)[0], sample_rate)
-    return scores
 
 
 def _collect(folder: Path, targets: tuple[str, ...], tracks: list[str], failed: dict[str, str]) -> Scores:

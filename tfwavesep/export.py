@@ -19,7 +19,7 @@ TOLERANCE = 1e-4
 """Largest difference allowed between Keras and an exported form, full scale 1.0."""
 
 
-def export(run: Path, folder: Path, licence: str = "not stated", overwrite: bool = False) -> Path:
+def export_model(run: Path, folder: Path, licence: str = "not stated", overwrite: bool = False) -> Path:
     """Write a trained model as `config.json`, `model.keras`, `1/` (SavedModel) and `model.tflite`.
 
     Everything is written beside `folder`, loaded again and compared with Keras; only then does it take its place.
@@ -122,11 +122,12 @@ def _compare(folder: Path) -> None:
         for name, form in forms.items():
             difference = _difference(form.predict(mixture), expected)
             if not difference <= TOLERANCE:
-                raise ModelError(f"{name} differs from Keras by {difference:.1e} (at most {TOLERANCE:.0e}); not written")
+                raise ModelError(
+                    f"{name} differs from Keras by {difference:.1e} (at most {TOLERANCE:.0e}); not written"
+                )
 
 
 def _difference(estimates: np.ndarray, expected: np.ndarray) -> float:
     if estimates.shape != expected.shape:
         raise ModelError(f"an exported form gives the shape {estimates.shape}, Keras {expected.shape}; not written")
     return float(np.abs(estimates - expected).max())
-

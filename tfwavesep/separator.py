@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import soxr
+from soundfile import SoundFile
 
 from tfwavesep import audio
 from tfwavesep.backends import Backend, open_backend
@@ -254,6 +255,6 @@ def separate_file(
     return Separated(paths, frames / info.sample_rate)
 
 
-def _open_stem(stack: ExitStack, path: Path, info: audio.AudioInfo) -> "audio.soundfile.SoundFile":
+def _open_stem(stack: ExitStack, path: Path, info: audio.AudioInfo) -> SoundFile:
     temporary = stack.enter_context(audio.atomic(path))
     return stack.enter_context(audio.open_for_writing(temporary, info.sample_rate, info.channels))

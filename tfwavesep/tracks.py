@@ -49,7 +49,7 @@ def find_tracks(root: Path, subset: str) -> list[Track]:
     """
     if not root.is_dir():
         raise DataError(f"{root}: no such data folder")
-    if subset == "test" or (root / subset).is_dir() and subset == "valid":
+    if subset == "test" or ((root / subset).is_dir() and subset == "valid"):
         return _in_folder(root, subset)
     everything = _in_folder(root, "train")
     if (root / "valid").is_dir():

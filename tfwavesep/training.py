@@ -6,7 +6,8 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -104,18 +105,15 @@ def _differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") 
     return names
 
 
-class _precision:
+@contextmanager
+def _precision(preset: Preset) -> Iterator[None]:
     """Compute in bfloat16 inside the block, if the preset asks for it."""
-
-    def __init__(self, preset: Preset) -> None:
-        self.policy = "mixed_bfloat16" if preset.training.mixed_precision else "float32"
-
-    def __enter__(self) -> None:
-        self.before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(self.policy)
-
-    def __exit__(self, *_: object) -> None:
-        keras.config.set_dtype_policy(self.before)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if preset.training.mixed_precision else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _strategy() -> tf.distribute.Strategy:

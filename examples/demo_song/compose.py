@@ -183,9 +183,7 @@ def write_bass() -> list[Note]:
             notes.append(Note(start, length - 0.2, root, 100))
         elif bar in REFRAIN_BARS:
             keys = (root, root, root + 12, root)
-            notes += [
-                Note(start + i / 2, 0.45, key, 104 - 6 * (i % 2)) for i, key in enumerate(keys)
-            ]
+            notes += [Note(start + i / 2, 0.45, key, 104 - 6 * (i % 2)) for i, key in enumerate(keys)]
         else:
             shape = ((0.0, 1.4, root), (1.5, 0.4, root), (2.0, 0.9, fifth), (3.0, 0.4, root))
             notes += [Note(start + at, held, key, 100) for at, held, key in shape]
@@ -302,9 +300,7 @@ def to_track(part: Part) -> mido.MidiTrack:
         events.append((round((note.start + note.length) * TICKS), note.key, 0))
     now = 0
     for tick, key, velocity in sorted(events, key=lambda event: (event[0], event[2] > 0, event[1])):
-        track.append(
-            mido.Message("note_on", channel=channel, note=key, velocity=velocity, time=tick - now)
-        )
+        track.append(mido.Message("note_on", channel=channel, note=key, velocity=velocity, time=tick - now))
         now = tick
     return track
 
@@ -474,10 +470,7 @@ def lead_voice(folder: Path) -> Audio:
 def harmony_voice(folder: Path) -> Audio:
     """Sing the refrain's second voice, in mono and without effects."""
     refrain = LYRICS[-1]
-    melody = tuple(
-        (beat, length, key)
-        for (beat, length, _), key in zip(refrain.melody, HARMONY_KEYS, strict=True)
-    )
+    melody = tuple((beat, length, key) for (beat, length, _), key in zip(refrain.melody, HARMONY_KEYS, strict=True))
     return sing(Line(refrain.words, refrain.start, melody), folder)
 
 
@@ -583,9 +576,7 @@ def quantise(audio: Audio) -> NDArray[np.int32]:
 
 def render_stems() -> dict[str, NDArray[np.int32]]:
     """Render, balance and quantise the four stems."""
-    renderers = dict(
-        zip(STEMS, (render_vocals, render_drums, render_bass, render_other), strict=True)
-    )
+    renderers = dict(zip(STEMS, (render_vocals, render_drums, render_bass, render_other), strict=True))
     stems: dict[str, Audio] = {}
     with tempfile.TemporaryDirectory() as folder:
         for seed, (name, render) in enumerate(renderers.items(), start=SEED):
@@ -617,10 +608,7 @@ def main() -> None:
     for name, samples in stems.items():
         save(name, samples)
     save("mixture", np.sum(list(stems.values()), axis=0, dtype=np.int32))
-    stored = {
-        name: sf.read(HERE / f"{name}.flac", dtype="int16")[0].astype(np.int32)
-        for name in ("mixture", *STEMS)
-    }
+    stored = {name: sf.read(HERE / f"{name}.flac", dtype="int16")[0].astype(np.int32) for name in ("mixture", *STEMS)}
     assert np.array_equal(stored["mixture"], sum(stored[name] for name in STEMS))
     for name, samples in stored.items():
         report(name, samples)

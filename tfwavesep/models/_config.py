@@ -41,8 +41,7 @@ class ModelConfig:
             names.sum_to_mixture(self.targets),
             "stems + residual",
             ", ".join(self.targets),
-            "together they must hold vocals, drums, bass and other exactly once "
-            "(accompaniment = drums + bass + other)",
+            "together they must hold vocals, drums, bass and other exactly once (accompaniment = drums + bass + other)",
         )
 
     @property

@@ -1,0 +1,145 @@
+"""What every architecture owes, whatever it is: the tests find them by themselves."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from tfwavesep import config, export, losses, models
+from tfwavesep.backends import LiteRTBackend, SavedModelBackend
+from tfwavesep.config import Preset
+from tfwavesep.errors import ConfigError
+
+SMALL: dict[str, dict[str, Any]] = {
+    "wavenet": {"filters": 4, "stacks": 2, "dilations": 3, "head": (6, 5)},
+    "framed_wavenet": {"stride": 8, "analysis_filters": 12, "filters": 4, "stacks": 2, "dilations": 3},
+}
+"""Sizes that make each architecture small; one that is not named here is tested at its presets' sizes."""
+
+ARCHITECTURES = models.available()
+
+
+def preset_of(architecture: str) -> Preset:
+    """The first preset of an architecture, made small."""
+    presets = [config.load_preset(name) for name in config.preset_names()]
+    preset = next(p for p in presets if p.architecture == architecture)
+    small = dataclasses.replace(preset.model, **SMALL.get(architecture, {}))
+    target_length = -(-64 // small.block) * small.block
+    return dataclasses.replace(
+        preset, model=small, data=dataclasses.replace(preset.data, target_length=target_length)
+    )
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def preset(request: pytest.FixtureRequest) -> Preset:
+    return preset_of(request.param)
+
+
+@pytest.fixture
+def network(preset: Preset) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return models.build(preset.architecture, preset.model)
+
+
+def noise(preset: Preset, target_length: int, batch: int = 1, seed: int = 0) -> np.ndarray:
+    shape = (batch, preset.model.input_length(target_length), preset.model.channels)
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def test_every_architecture_has_a_preset() -> None:
+    used = {config.load_preset(name).architecture for name in config.preset_names()}
+    assert used == set(ARCHITECTURES)
+
+
+def test_shapes_follow_the_formula(preset: Preset, network: keras.Model) -> None:
+    for target_length in (preset.model.block, 3 * preset.model.block):
+        estimates = network(noise(preset, target_length, batch=2))
+        assert estimates.shape == (2, len(preset.model.stems), target_length, preset.model.channels)
+
+
+def test_input_and_output_are_named(network: keras.Model) -> None:
+    assert network.inputs[0].name.split(":")[0] == "mixture"
+    assert network.output_names == ["stems"]
+
+
+def test_receptive_field_is_the_formulas(preset: Preset, network: keras.Model) -> None:
+    """No output sample depends on input beyond the context, and some output sample depends on its very ends."""
+    import tensorflow as tf
+
+    length = preset.model.block
+    mixture = tf.constant(noise(preset, length))
+    with tf.GradientTape() as tape:
+        tape.watch(mixture)
+        first_stem = tf.reduce_sum(network(mixture)[:, 0])
+    reached = np.flatnonzero(np.abs(tape.gradient(first_stem, mixture)).sum(axis=(0, 2)))
+    context = preset.model.context
+    assert reached[0] <= preset.model.block
+    assert reached[-1] >= 2 * context - 1
+    assert preset.model.input_length(length) == length + 2 * context
+
+
+def test_shifting_the_input_shifts_the_output(preset: Preset, network: keras.Model) -> None:
+    block = preset.model.block
+    mixture = noise(preset, 4 * block)
+    whole = network(mixture).numpy()
+    shifted = network(mixture[:, block:]).numpy()
+    np.testing.assert_allclose(shifted, whole[:, :, block:], atol=1e-5)
+
+
+def test_lengths_that_cannot_work_are_refused(preset: Preset) -> None:
+    with pytest.raises(ConfigError, match="positive multiple"):
+        preset.model.input_length(0)
+    if preset.model.block > 1:
+        with pytest.raises(ConfigError, match=f"nearest: {preset.model.block}"):
+            preset.model.input_length(preset.model.block + 1)
+
+
+def test_config_round_trip(preset: Preset) -> None:
+    assert config.preset_from_dict(preset.to_dict()) == preset
+
+
+def test_keras_round_trip(preset: Preset, network: keras.Model, tmp_path: Path) -> None:
+    network.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    mixture = noise(preset, preset.data.target_length)
+    np.testing.assert_array_equal(network(mixture), again(mixture))
+
+
+def test_training_form_equals_inference_form(preset: Preset, network: keras.Model) -> None:
+    mixture = noise(preset, preset.data.target_length)
+    np.testing.assert_allclose(network(mixture, training=True), network(mixture, training=False), atol=1e-5)
+
+
+def test_fit_lowers_the_loss(preset: Preset, network: keras.Model) -> None:
+    length = preset.data.target_length
+    targets = len(preset.model.targets)
+    mixture = noise(preset, length, batch=4)
+    inner = mixture[:, preset.model.context : preset.model.context + length]
+    references = np.stack([inner / targets] * targets, axis=1)
+    network.compile(keras.optimizers.Adam(1e-3), losses.make(preset.loss.name, preset.loss.options))
+    history = network.fit(mixture, references, epochs=8, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+
+
+def test_saved_model_and_tflite_equal_keras(preset: Preset, network: keras.Model, tmp_path: Path) -> None:
+    export.write_saved_model(network, preset, tmp_path / "1")
+    (tmp_path / "model.tflite").write_bytes(export.to_tflite(tmp_path / "1"))
+    forms = [
+        SavedModelBackend(tmp_path / "1", preset.model),
+        LiteRTBackend(tmp_path / "model.tflite", preset.model),
+    ]
+    for batch, blocks in ((1, 1), (3, 4), (1, 2)):
+        mixture = noise(preset, blocks * preset.model.block, batch)
+        for form in forms:
+            np.testing.assert_allclose(form.predict(mixture), network(mixture), atol=1e-5, err_msg=form.name)
+
+
+def test_tflite_has_native_ops_only(preset: Preset, network: keras.Model, tmp_path: Path) -> None:
+    export.write_saved_model(network, preset, tmp_path / "1")
+    (tmp_path / "model.tflite").write_bytes(export.to_tflite(tmp_path / "1"))
+    ops = export.ops(tmp_path / "model.tflite")
+    assert "CONV_2D" in ops
+    assert not [op for op in ops if "SPACE" in op or op.startswith(("Flex", "CUSTOM"))]

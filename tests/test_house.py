@@ -1,0 +1,81 @@
+"""The layout: imports go one way, everything is packaged, the command line starts fast."""
+
+import ast
+import configparser
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+LAYERS = [
+    {"errors"},
+    {"stems"},
+    {"audio", "chunking", "losses"},
+    {"_stempeg", "models"},
+    {"config", "tracks"},
+    {"cache", "backends"},
+    {"data"},
+    {"training", "separator", "metrics"},
+    {"export", "evaluation"},
+]
+"""Modules may import from earlier sets only."""
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of this package that a file imports, at any depth."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        found |= {name.split(".")[1] for name in names if name.startswith("tfwavesep.")}
+    return found & {module for layer in LAYERS for module in layer}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tfwavesep").rglob("*.py")), ids=lambda p: p.name)
+def test_imports_go_one_way(path: Path) -> None:
+    module = path.relative_to(ROOT / "tfwavesep").parts[0].removesuffix(".py")
+    if module == "__init__":
+        return
+    (level,) = [i for i, layer in enumerate(LAYERS) if module in layer]
+    allowed = {name for layer in LAYERS[:level] for name in layer} | {module}
+    if module == "backends":
+        allowed |= {"training"}  # the Keras backend alone, inside its constructor, for `load_keras`
+    assert imports(path) <= allowed
+
+
+def test_library_does_not_know_the_command_line() -> None:
+    assert not [p for p in (ROOT / "tfwavesep").rglob("*.py") if "tfwavesep_cli" in p.read_text()]
+
+
+def test_every_package_is_listed() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    listed = set(setup["options"]["packages"].split())
+    folders = {".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / "tfwavesep").rglob("__init__.py")}
+    assert listed == folders | {"tfwavesep_cli", "tfwavesep_saved_models"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["separate", "--help"], ["train", "--help"]])
+def test_help_loads_neither_tensorflow_nor_numpy(arguments: list[str]) -> None:
+    code = (
+        "import sys, contextlib\n"
+        "from tfwavesep_cli.main import cli\n"
+        f"with contextlib.suppress(SystemExit): cli({arguments!r})\n"
+        "print({'tensorflow', 'numpy'} & set(sys.modules))"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output.strip().endswith("set()")
+
+
+def test_public_names_resolve() -> None:
+    import tfwavesep
+
+    assert all(getattr(tfwavesep, name) for name in tfwavesep.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = tfwavesep.nonsense
