@@ -6,6 +6,7 @@ come next.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,11 @@ MEMORY_LIMIT = 4 * 2**30
 
 VALIDATION_SECONDS = 20.0
 """At most so many seconds of each validation track are used, in fragments spread over it."""
+
+
+def _as_written(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Trace a function without rewriting its source: none here has Python control flow over tensors."""
+    return tf.autograph.experimental.do_not_convert(function)
 
 
 def decode(file: tf.Tensor) -> tf.Tensor:
@@ -77,7 +83,7 @@ class Bank:
 
     def _decode_all(self) -> tf.Tensor:
         samples = np.empty((int(tf.reduce_sum(self.lengths)), self.channels), np.int16)
-        decoded = tf.data.Dataset.from_tensor_slices(self._files).map(decode, os.cpu_count(), deterministic=True)
+        decoded = tf.data.Dataset.from_tensor_slices(self._files).map(_as_written(decode), os.cpu_count())
         for offset, length, piece in zip(self._offsets.numpy(), self.lengths.numpy(), decoded, strict=True):
             samples[offset : offset + length] = piece.numpy()
         return tf.constant(samples)
@@ -287,7 +293,7 @@ def training_batches(mixer: Mixer, batch_size: int, first_step: int = 0) -> tf.d
     """Endless batches from step `first_step` on: mixture `(batch, input_length, channels)` and references
     `(batch, targets, target_length, channels)`."""
     numbers = tf.data.Dataset.range(first_step * batch_size, tf.int64.max)
-    examples = numbers.map(mixer.example, tf.data.AUTOTUNE, deterministic=True)
+    examples = numbers.map(_as_written(mixer.example), tf.data.AUTOTUNE, deterministic=True)
     return examples.batch(batch_size, drop_remainder=True).prefetch(4)
 
 
@@ -308,7 +314,9 @@ def _validation(preset: Preset, valid: list[Track], cache: Path) -> tf.data.Data
         sources = tf.stack([banks[stem].fragment(place[0], start, inputs) for stem in STEMS])
         return mix_down(sources, weights, model.context)
 
-    fragments = tf.data.Dataset.from_tensor_slices(np.array(places, np.int64)).map(example, tf.data.AUTOTUNE)
+    fragments = tf.data.Dataset.from_tensor_slices(np.array(places, np.int64)).map(
+        _as_written(example), tf.data.AUTOTUNE
+    )
     return fragments.batch(preset.training.batch_size).prefetch(4)
 
 
