@@ -1,0 +1,11 @@
+"""Separate a song from Python: `python examples/separate_a_song.py SONG FOLDER`."""
+
+import sys
+from pathlib import Path
+
+from tfwavesep import Separator, separate_file
+
+song, folder = Path(sys.argv[1]), Path(sys.argv[2])
+separator = Separator.load("default")
+for stem, path in separate_file(separator, song, folder).stems.items():
+    print(stem, path)
