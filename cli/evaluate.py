@@ -9,7 +9,8 @@ import click
 @click.argument("model", default="default")
 @click.option("--data", "root", type=click.Path(path_type=Path), envvar="MUSDB_PATH", show_envvar=True, required=True,
               help="MUSDB18 in any edition, or folders TRACK/{mixture,vocals,drums,bass,other}.wav.")  # fmt: skip
-@click.option("--subset", type=click.Choice(["valid", "test", "train"]), default="valid", show_default=True)
+@click.option("--subset", type=click.Choice(["valid", "test", "train"]), default="valid", show_default=True,
+              help="Which tracks of the data root.")  # fmt: skip
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path), required=True,
               help="Folder for scores; an evaluation that was interrupted goes on there.")  # fmt: skip
 @click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True,

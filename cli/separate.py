@@ -42,13 +42,12 @@ def separate(
     for song in files:
         try:
             done = separate_file(separator, song, folder, wanted, overwrite)
+            click.echo(f"{song} ({done.seconds:.1f} s): {', '.join(str(path) for path in done.stems.values())}")
+            if references:
+                _show_scores(done.stems, references)
         except TfwavesepError as error:
             failures.append(str(error))
             click.echo(f"failed: {error}", err=True)
-            continue
-        click.echo(f"{song} ({done.seconds:.1f} s): {', '.join(str(path) for path in done.stems.values())}")
-        if references:
-            _show_scores(done.stems, references)
     if failures:
         raise click.ClickException(_summary(failures, len(files)))
 

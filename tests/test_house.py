@@ -44,8 +44,6 @@ def test_imports_go_one_way(path: Path) -> None:
         return
     (level,) = [i for i, layer in enumerate(LAYERS) if module in layer]
     allowed = {name for layer in LAYERS[:level] for name in layer} | {module}
-    if module == "backends":
-        allowed |= {"training"}  # the Keras backend alone, inside its constructor, for `load_keras`
     assert imports(path) <= allowed
 
 

@@ -52,11 +52,25 @@ class Info:
 
     def samples(self, stream: int) -> int:
         """Samples per channel, by the header."""
-        return int(self._seconds[stream] * self._rates[stream])
+        return round(self._seconds[stream] * self._rates[stream])
 
 
-def read_stems(filename: str, stem_id: int | None = None, info: Info | None = None, **_: Any) -> tuple[np.ndarray, int]:
+def read_stems(
+    filename: str,
+    stem_id: int | None = None,
+    start: float = 0,
+    duration: float | None = None,
+    info: Info | None = None,
+    **_: Any,
+) -> tuple[np.ndarray, int]:
     """Decode one stream, or all of them stacked.
+
+    Args:
+        filename: of the container.
+        stem_id: the stream, or None for all.
+        start: where to begin, in seconds.
+        duration: how much to return, in seconds, or None for all that is left.
+        info: of the file, if it is known.
 
     Returns:
         float64 `(time, channels)`, or `(streams, time, channels)` without `stem_id`, rounded to 16 bits as
@@ -64,5 +78,9 @@ def read_stems(filename: str, stem_id: int | None = None, info: Info | None = No
     """
     ids = [stem_id] if stem_id is not None else range(len((info or Info(filename))._rates))
     decoded = [read_stream(Path(filename), i) for i in ids]
-    audio = np.stack([np.clip(np.round(a * 32768.0), -32768, 32767) / 32768.0 for a, _ in decoded])
-    return (audio[0] if stem_id is not None else audio), decoded[0][1]
+    sample_rate = decoded[0][1]
+    first = round((start or 0) * sample_rate)
+    last = None if duration is None else first + round(duration * sample_rate)
+    audio = np.stack([a[first:last] for a, _ in decoded]).astype(np.float64)
+    audio = np.clip(np.round(audio * 32768), -32768, 32767) / 32768
+    return (audio[0] if stem_id is not None else audio), sample_rate

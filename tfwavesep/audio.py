@@ -26,6 +26,9 @@ SUFFIXES = {
 }
 """File name endings that are taken for audio when a folder is searched."""
 
+UNKNOWN_LENGTHS = (0xFFFFFFFF, 0x7FFFF000)
+"""What FFmpeg and SoX write for the length of a WAV into a pipe, where nobody can go back and fill it in."""
+
 
 @dataclass(frozen=True)
 class AudioInfo:
@@ -53,9 +56,8 @@ def probe(path: Path) -> AudioInfo:
         info = soundfile.info(str(path), verbose=True)
     except soundfile.LibsndfileError:
         return _probe_with_av(path)
-    if "should be" in str(info.extra_info) and "data" in str(info.extra_info):
-        _refuse_truncated(path, str(info.extra_info))
-    return AudioInfo(info.samplerate, info.channels, info.frames)
+    _refuse_truncated(path, str(info.extra_info))
+    return AudioInfo(info.samplerate, info.channels, None if info.format == "MP3" else info.frames)
 
 
 def _check_is_file(path: Path) -> None:
@@ -70,12 +72,12 @@ def _check_is_file(path: Path) -> None:
 
 
 def _refuse_truncated(path: Path, log: str) -> None:
-    """libsndfile reads a WAV that ends early as if it were whole, and says so only in its log."""
+    """libsndfile reads a WAV or AIFF that ends early as if it were whole, and says so only in its log."""
     for line in log.splitlines():
         name, _, rest = line.partition(":")
-        if name.strip() == "data" and "should be" in rest:
+        if name.strip() in ("data", "SSND") and "should be" in rest:
             told, real = (int(word) for word in rest.replace("(should be", "").rstrip(") ").split())
-            if real < told:
+            if real < told and told not in UNKNOWN_LENGTHS:
                 raise AudioError(f"{path}: is truncated: its header promises {told} bytes of audio, {real} are there")
 
 
@@ -135,6 +137,8 @@ def _probe_with_av(path: Path) -> AudioInfo:
             if not container.streams.audio:
                 raise AudioError(f"{path}: has no audio stream")
             stream = container.streams.audio[0]
+            if not stream.rate or not stream.channels:  # FFmpeg went by the name's ending alone
+                raise AudioError(f"{path}: is not an audio file this program can read")
             return AudioInfo(stream.rate, stream.channels, None)
     except (av.error.FFmpegError, ValueError) as error:
         raise AudioError(f"{path}: is not an audio file this program can read") from error
@@ -219,7 +223,7 @@ def atomic(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; it takes `path`'s place when the block ends well, or else disappears.
 
     Raises:
-        AudioError: the folder cannot be written to.
+        AudioError: the folder cannot be written to, or `path` is a folder.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -231,7 +235,10 @@ def atomic(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
-        os.replace(temporary, path)
+        try:
+            os.replace(temporary, path)
+        except OSError as error:
+            raise AudioError(f"{path}: cannot be written: {error.strerror}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -275,7 +282,7 @@ def open_for_writing(path: Path, sample_rate: int, channels: int, subtype: str =
     """
     try:
         return soundfile.SoundFile(str(path), "w", sample_rate, channels, subtype)
-    except (soundfile.LibsndfileError, ValueError) as error:
+    except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         raise AudioError(
             f"{path.suffix} cannot hold {channels} channels of {subtype} at {sample_rate} Hz: {error}"
         ) from error

@@ -5,15 +5,18 @@ What a backend needs is imported when it is opened: a `.tflite` model runs witho
 """
 
 import json
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from tfwavesep.config import model_config_from_dict, parse_json
+from tfwavesep import models
+from tfwavesep.config import parse_json
 from tfwavesep.errors import ModelError, TfwavesepError, one_of
 from tfwavesep.models import ModelConfig
+from tfwavesep.models._config import require
 
 CONFIG = "config.json"
 KERAS, TFLITE, SAVED_MODEL = "model.keras", "model.tflite", "1"
@@ -42,6 +45,24 @@ class Backend(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class StoredConfig(ModelConfig):
+    """What `config.json` tells a runtime. Nothing of the model's architecture, and so no Keras, is imported for it.
+
+    Attributes:
+        context: samples of real input needed on each side of an output sample.
+        block: output lengths must be a multiple of this, in samples.
+    """
+
+    context: int = 0
+    block: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.context >= 0, "context", self.context, "at least 0 samples")
+        require(self.block >= 1, "block", self.block, "at least 1 sample")
+
+
 class KerasBackend:
     """Runs a `.keras` file."""
 
@@ -50,10 +71,8 @@ class KerasBackend:
     def __init__(self, path: Path, config: ModelConfig) -> None:
         import tensorflow as tf
 
-        from tfwavesep.training import load_keras
-
         self.config = config
-        model = load_keras(path)
+        model = models.load(path)
         self._run = tf.function(lambda mixture: model(mixture, training=False), reduce_retracing=True)
 
     def predict(self, mixture: np.ndarray) -> np.ndarray:
@@ -72,7 +91,10 @@ class SavedModelBackend:
         try:
             self._model = tf.saved_model.load(str(path))
             self._run = self._model.signatures["serving_default"]
-        except (OSError, KeyError, ValueError) as error:
+            inputs, outputs = self._run.structured_input_signature[1], self._run.structured_outputs
+            if "mixture" not in inputs or "stems" not in outputs:
+                raise ValueError("its signature is not serving_default(mixture) -> stems")
+        except (OSError, KeyError, ValueError, IndexError, tf.errors.OpError) as error:
             raise ModelError(f"{path}: is not a SavedModel of this package: {str(error).splitlines()[0]}") from error
 
     def predict(self, mixture: np.ndarray) -> np.ndarray:
@@ -96,6 +118,9 @@ class LiteRTBackend:
             self._interpreter = Interpreter(model_path=str(path), num_threads=threads or os.cpu_count())
         except ValueError as error:
             raise ModelError(f"{path}: is damaged or not a TFLite model") from error
+        signature = self._interpreter.get_signature_list().get("serving_default")
+        if signature != {"inputs": ["mixture"], "outputs": ["stems"]}:
+            raise ModelError(f"{path}: is not a TFLite model of this package: no serving_default(mixture) -> stems")
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
         self._shape: tuple[int, ...] = ()
@@ -121,10 +146,24 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{folder}: has no {CONFIG}; a model is a folder that `tfwavesep export` wrote")
     try:
         values = parse_json(path.read_text(encoding="utf-8"), str(path))
-        values["config"] = model_config_from_dict(values["architecture"], values["model"])
-    except (TfwavesepError, KeyError) as error:
+        values["config"] = _stored_config(values)
+    except KeyError as error:
+        raise ModelError(f"{path}: is damaged: {error} is missing") from error
+    except (TfwavesepError, ValueError, TypeError) as error:
         raise ModelError(f"{path}: is damaged: {error}") from error
     return values
+
+
+def _stored_config(values: dict[str, Any]) -> StoredConfig:
+    model = values["model"]
+    return StoredConfig(
+        sample_rate=model["sample_rate"],
+        channels=model["channels"],
+        stems=tuple(model["stems"]),
+        residual=model["residual"],
+        context=values["context"],
+        block=values["block"],
+    )
 
 
 def released() -> dict[str, Path]:

@@ -42,7 +42,8 @@ def prepare(found: list[Track], stem: str, model: ModelConfig, cache: Path) -> P
         AudioError: a file cannot be decoded, or the cache not be written.
     """
     folder = cache / f"{model.sample_rate}hz_{model.channels}ch" / tracks.fingerprint(found) / stem
-    files = [folder / f"{track.name}.flac" for track in found]
+    names = [track.name for track in found]  # one may come again in extra material; a folder then keeps them apart
+    files = [folder / str(names[:i].count(name) or "") / f"{name}.flac" for i, name in enumerate(names)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [pool.submit(_prepare_one, t, stem, model, f) for t, f in zip(found, files, strict=True)]
         for job in jobs:

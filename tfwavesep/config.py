@@ -140,7 +140,7 @@ def preset_from_dict(values: dict[str, Any]) -> Preset:
     """
     if "architecture" not in values:
         raise ConfigError("preset: 'architecture' is missing")
-    model = models.config_class(values["architecture"])
+    model = models.config_class(_convert(str, values["architecture"], "architecture"))
     return typing.cast(Preset, _read(Preset, values, "", {"model": model}))
 
 
@@ -202,7 +202,10 @@ def load_preset(name_or_path: str) -> Preset:
         path = Path(name_or_path)
         if not path.is_file():
             raise ConfigError(f"{path}: no such preset file")
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: cannot be read: {error}") from error
     elif name_or_path in preset_names():
         text = (resources.files("tfwavesep") / "presets" / f"{name_or_path}.json").read_text(encoding="utf-8")
     else:
@@ -254,7 +257,7 @@ def _value(text: str) -> Any:
 def _place(values: dict[str, Any], key: str, value: Any) -> None:
     """Put a value at a dotted key; only the options of a loss may be new."""
     known = list(_dotted(values))
-    if key not in known and not key.startswith("loss.options."):
+    if key not in known and key.rpartition(".")[0] != "loss.options":
         raise ConfigError(one_of("key", key, known))
     *groups, last = key.split(".")
     for group in groups:

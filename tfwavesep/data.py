@@ -97,7 +97,8 @@ class Bank:
         else:
             samples = self._samples[self._offsets[track] + begin : self._offsets[track] + end]
         samples = tf.reshape(tf.cast(samples, tf.float32) / 32768, (-1, self.channels))
-        samples = tf.pad(samples, [[begin - start, start + length - end], [0, 0]])
+        before = tf.clip_by_value(-start, 0, length)
+        samples = tf.pad(samples, [[before, length - before - (end - begin)], [0, 0]])
         return tf.ensure_shape(samples, (length, self.channels))
 
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -52,7 +53,9 @@ class Scores:
 
     def median(self) -> np.ndarray:
         """Medians over tracks: `(methods, targets, metrics)`."""
-        return np.asarray(np.nanmedian(self.values, axis=-1))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a target that is silent in every track stays NaN
+            return np.asarray(np.nanmedian(self.values, axis=-1))
 
 
 def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int = 1, report: Report = print) -> Scores:
@@ -208,7 +211,7 @@ def _write_results(folder: Path, scores: Scores, report: Report) -> None:
     medians = scores.median()
     summary = {
         method: {
-            target: {metric: round(float(medians[m, t, k]), 3) for k, metric in enumerate(METRICS)}
+            target: {metric: _decibels(medians[m, t, k]) for k, metric in enumerate(METRICS)}
             for t, target in enumerate(scores.targets)
         }
         for m, method in enumerate(scores.methods)
@@ -224,6 +227,11 @@ def _write_results(folder: Path, scores: Scores, report: Report) -> None:
         box_plot(scores, folder / "boxplot.png")
     except ImportError:
         report("no box plot: pip install 'tfwavesep[plot]'")
+
+
+def _decibels(value: float) -> float | None:
+    """Ready for json, which has no NaN."""
+    return None if np.isnan(value) else round(float(value), 3)
 
 
 def box_plot(scores: Scores, path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfwavesep import backends
+from tfwavesep import backends, models
 from tfwavesep.backends import KERAS, SAVED_MODEL, TFLITE
 from tfwavesep.config import Preset, parse_json, preset_from_dict
 from tfwavesep.errors import ModelError, OutputExistsError
-from tfwavesep.training import CONFIG, RECORD, load_keras
+from tfwavesep.training import CONFIG, RECORD
 
 TOLERANCE = 1e-4
 """Largest difference allowed between Keras and an exported form, full scale 1.0."""
@@ -35,17 +37,13 @@ def export_model(run: Path, folder: Path, licence: str = "not stated", overwrite
 
     Raises:
         ModelError: there is no trained model, or an exported form differs from Keras.
-        OutputExistsError: `folder` exists.
+        OutputExistsError: `folder` exists, or is not a model and so not to be overwritten.
     """
     run = run.parent if run.suffix == ".keras" else run
-    if folder.exists() and not overwrite:
-        raise OutputExistsError(f"{folder}: exists already; --overwrite replaces it, or choose another name")
+    _check_place(folder, overwrite)
     preset, record = _read_run(run)
-    model = load_keras(run / KERAS)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name:
-        beside = Path(name) / folder.name
-        beside.mkdir()
+    model = models.load(run / KERAS)
+    with _beside(folder) as beside:
         backends.write_config(beside, _describe(preset, record, licence))
         model.save(beside / KERAS)
         write_saved_model(model, preset, beside / SAVED_MODEL)
@@ -55,6 +53,28 @@ def export_model(run: Path, folder: Path, licence: str = "not stated", overwrite
             shutil.rmtree(folder)
         beside.rename(folder)
     return folder
+
+
+def _check_place(folder: Path, overwrite: bool) -> None:
+    """Only what `export` wrote may be replaced, and only on request."""
+    if folder.exists() and not (folder / TFLITE).is_file():
+        raise OutputExistsError(f"{folder}: exists and is not a model; choose another name")
+    if folder.exists() and not overwrite:
+        raise OutputExistsError(f"{folder}: exists already; --overwrite replaces it, or choose another name")
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """A new folder to write to, next to where `folder` is to be; what is still there when the block ends disappears."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent)
+    except OSError as error:
+        raise ModelError(f"{folder.parent}: cannot be written to: {error.strerror}") from error
+    with temporary as name:
+        beside = Path(name) / folder.name
+        beside.mkdir()
+        yield beside
 
 
 def _read_run(run: Path) -> tuple[Preset, dict[str, Any]]:

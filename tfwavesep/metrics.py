@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from tfwavesep import _stempeg, audio
+from tfwavesep.errors import AudioError
 
 METRICS = ("SDR", "SIR", "SAR", "ISR")
 
@@ -82,11 +83,17 @@ def sdr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
 
 
 def compare_files(stems: dict[str, Path], references: Path) -> dict[str, float]:
-    """SDR of separated files against a folder of true stems with the same names; stems without one are left out."""
+    """SDR of separated files against a folder of true stems with the same names; stems without one are left out.
+
+    Raises:
+        AudioError: a true stem cannot be read, or has another rate, length or number of channels.
+    """
     scores = {}
     for stem, path in stems.items():
         true = next((p for p in sorted(references.glob(f"{stem}.*")) if p.suffix.lower() in audio.SUFFIXES), None)
         if true:
-            reference, sample_rate = audio.read(true)
-            scores[stem] = sdr(reference, audio.read(path)[0], sample_rate)
+            (reference, sample_rate), (estimate, other_rate) = audio.read(true), audio.read(path)
+            if (reference.shape, sample_rate) != (estimate.shape, other_rate):
+                raise AudioError(f"{true}: must have the song's rate, length and channels")
+            scores[stem] = sdr(reference, estimate, sample_rate)
     return scores

@@ -75,7 +75,7 @@ def _in_folder(root: Path, subset: str) -> list[Track]:
         return _musdb_tracks(root, subset)
     if not folder.is_dir() and subset == "train":
         folder = root
-    tracks = [_folder_track(p) for p in sorted(folder.glob("*/")) if _audio_file(p, "vocals") and not _hidden(p)]
+    tracks = [_folder_track(p) for p in sorted(folder.glob("*/")) if _has_stems(p)]
     if not tracks:
         raise DataError(
             f"{folder}: holds no tracks; expected *.stem.mp4 files, or folders with "
@@ -84,8 +84,8 @@ def _in_folder(root: Path, subset: str) -> list[Track]:
     return tracks
 
 
-def _hidden(path: Path) -> bool:
-    return path.name.startswith(".")
+def _has_stems(folder: Path) -> bool:
+    return not folder.name.startswith(".") and any(_audio_file(folder, stem) for stem in STEMS)
 
 
 def _musdb_tracks(root: Path, subset: str) -> list[Track]:
@@ -142,8 +142,8 @@ def find_extra(text: str) -> tuple[str, list[Track]]:
         DataError: the text cannot be understood, or the folder has no audio.
     """
     stem, equals, rest = text.partition("=")
-    name, _, side = rest.partition("@")
-    if not equals or stem not in TARGETS or side not in ("", "left", "right"):
+    name, _, side = rest.rpartition("@") if rest.endswith(("@left", "@right")) else (rest, "", "")
+    if not equals or stem not in TARGETS:
         raise DataError(f"--extra {text}: must be STEM=FOLDER[@left|@right], STEM one of {', '.join(TARGETS)}")
     files = audio.find(Path(name))
     if not files:

@@ -55,9 +55,11 @@ def train(
         ModelError: `workdir` holds a training of another preset.
         DataError: the data root has too few tracks.
     """
-    _claim(workdir, preset, resume)
+    _check_workdir(workdir, preset, resume)
     report(f"{preset.name}: preparing {root}")
     datasets = data.open_datasets(preset, root, extra)
+    with atomic(workdir / CONFIG) as temporary:
+        temporary.write_text(json.dumps(preset.to_dict(), indent=2) + "\n", encoding="utf-8")
     keras.utils.set_random_seed(preset.training.seed)
     with _precision(preset), _strategy().scope():
         model, past = _start(preset, workdir)
@@ -68,7 +70,7 @@ def train(
             data.training_batches(datasets.mixer, config.batch_size, first_step),
             validation_data=datasets.valid,
             steps_per_epoch=config.steps_per_epoch,
-            initial_epoch=len(past),
+            initial_epoch=config.epochs if _has_stopped(past, config.patience) else len(past),
             epochs=config.epochs,
             callbacks=_callbacks(preset, workdir, past, report),
             shuffle=False,
@@ -77,14 +79,12 @@ def train(
     return _finish(preset, workdir, datasets, report)
 
 
-def _claim(workdir: Path, preset: Preset, resume: bool) -> None:
-    """Make the folder this training's own, or make sure that it is."""
+def _check_workdir(workdir: Path, preset: Preset, resume: bool) -> None:
+    """The folder must be free, or hold this very training if it is to go on."""
     config = workdir / CONFIG
     if not config.exists():
-        if workdir.exists() and any(workdir.iterdir()):
+        if workdir.exists() and not (workdir.is_dir() and not any(workdir.iterdir())):
             raise OutputExistsError(f"{workdir}: is not empty and holds no training; choose another folder")
-        with atomic(config) as temporary:
-            temporary.write_text(json.dumps(preset.to_dict(), indent=2) + "\n", encoding="utf-8")
         return
     if not resume:
         raise OutputExistsError(f"{workdir}: holds a training already; --resume goes on with it, or choose another")
@@ -130,25 +130,11 @@ def _start(preset: Preset, workdir: Path) -> tuple[keras.Model, list[dict[str, f
         model = models.build(preset.architecture, preset.model)
         model.compile(_optimizer(preset), losses.make(preset.loss.name, preset.loss.options))
         return model, []
-    model = load_keras(latest)
+    model = models.load(latest)
     epochs = int(model.optimizer.iterations) // preset.training.steps_per_epoch
     past = [row for row in read_history(workdir) if row["epoch"] < epochs]
     _write_history(workdir, past)
     return model, past
-
-
-def load_keras(path: Path) -> keras.Model:
-    """A `.keras` file of this package; nothing in it is executed.
-
-    Raises:
-        ModelError: the file is damaged or not of this package.
-    """
-    for name in models.available():
-        models.config_class(name)
-    try:
-        return keras.saving.load_model(path, safe_mode=True)
-    except (ValueError, OSError, KeyError, TypeError) as error:
-        raise ModelError(f"{path}: cannot be loaded: {str(error).splitlines()[0]}") from error
 
 
 def _optimizer(preset: Preset) -> keras.optimizers.Optimizer:
@@ -214,6 +200,12 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         super().on_train_begin(logs)
         for epoch, loss in enumerate(self.past):
             super().on_epoch_end(epoch, {"val_loss": loss})
+
+
+def _has_stopped(past: list[dict[str, float]], patience: int) -> bool:
+    """Whether a training with these epochs behind it was ended by early stopping."""
+    losses = [row["val_loss"] for row in past]
+    return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
 
 
 class Progress(keras.callbacks.Callback):

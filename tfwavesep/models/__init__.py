@@ -5,16 +5,18 @@ dataclass derived from `ModelConfig`, and `build(config)`, a Keras functional mo
 """
 
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
-from tfwavesep.errors import ConfigError, one_of
+from tfwavesep.errors import ConfigError, ModelError, one_of
 from tfwavesep.models._config import ModelConfig
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["ModelConfig", "available", "build", "config_class"]
+__all__ = ["ModelConfig", "available", "build", "config_class", "load"]
 
 
 def available() -> list[str]:
@@ -45,3 +47,19 @@ def build(architecture: str, config: ModelConfig) -> "keras.Model":
         ConfigError: there is no such architecture.
     """
     return _module(architecture).build(config)
+
+
+def load(path: Path) -> "keras.Model":
+    """A network from a `.keras` file of this package; nothing in the file is executed.
+
+    Raises:
+        ModelError: the file is damaged or not of this package.
+    """
+    import keras
+
+    for name in available():
+        _module(name)  # registers the layers the file may name
+    try:
+        return keras.saving.load_model(path, safe_mode=True)
+    except (ValueError, OSError, KeyError, TypeError, BadZipFile) as error:
+        raise ModelError(f"{path}: cannot be loaded: {str(error).splitlines()[0]}") from error
