@@ -47,29 +47,30 @@ def separate(
                 _show_scores(done.stems, references)
         except TfwavesepError as error:
             failures.append(str(error))
-            click.echo(f"failed: {error}", err=True)
+            if len(files) > 1:
+                click.echo(f"failed: {error}", err=True)
     if failures:
-        raise click.ClickException(_summary(failures, len(files)))
+        raise click.ClickException(failures[0] if len(failures) == 1 else _summary(failures))
 
 
 def _expand(songs: tuple[Path, ...]) -> tuple[list[Path], list[str]]:
-    """The files that are meant, and what is wrong with the folders among them."""
+    """The files that are meant; and what is wrong with folders without audio, and with songs whose stems would take
+    the place of another's."""
     from tfwavesep.audio import find
 
-    files: list[Path] = []
+    files: dict[str, Path] = {}
     failures: list[str] = []
     for song in songs:
         found = find(song) if song.is_dir() else [song]
-        files += found
         if not found:
             failures.append(f"{song}: is a folder without audio files")
-            click.echo(f"failed: {failures[-1]}", err=True)
-    return files, failures
+        for file in found:
+            if files.setdefault(file.stem, file) is not file:
+                failures.append(f"{file}: its stems would overwrite those of {files[file.stem]}; separate it elsewhere")
+    return list(files.values()), failures
 
 
-def _summary(failures: list[str], files: int) -> str:
-    if len(failures) == 1 and files <= 1:
-        return failures[0]
+def _summary(failures: list[str]) -> str:
     return f"{len(failures)} failed: {'; '.join(failures)}"
 
 

@@ -36,7 +36,9 @@ def synthetic_stems(seconds: float, sample_rate: int, seed: int) -> dict[str, np
     return {s: (x[:, np.newaxis] * pan[i]).astype(np.float32) for i, (s, x) in enumerate(mono.items())}
 
 
-def write_track(folder: Path, seconds: float = 3, sample_rate: int = 16000, seed: int = 0, mixture: bool = True) -> None:
+def write_track(
+    folder: Path, seconds: float = 3, sample_rate: int = 16000, seed: int = 0, mixture: bool = True
+) -> None:
     """A track folder with its mixture and stems as 16-bit WAV."""
     folder.mkdir(parents=True)
     stems = synthetic_stems(seconds, sample_rate, seed)

@@ -28,9 +28,7 @@ def preset_of(architecture: str) -> Preset:
     preset = next(p for p in presets if p.architecture == architecture)
     small = dataclasses.replace(preset.model, **SMALL.get(architecture, {}))
     target_length = -(-64 // small.block) * small.block
-    return dataclasses.replace(
-        preset, model=small, data=dataclasses.replace(preset.data, target_length=target_length)
-    )
+    return dataclasses.replace(preset, model=small, data=dataclasses.replace(preset.data, target_length=target_length))
 
 
 @pytest.fixture(params=ARCHITECTURES)

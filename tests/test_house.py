@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 LAYERS = [
     {"errors"},
-    {"stems"},
+    {"stems", "files"},
     {"audio", "chunking", "losses"},
     {"_stempeg", "models"},
     {"config", "tracks"},

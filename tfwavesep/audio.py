@@ -5,8 +5,7 @@ bring FFmpeg along, reads the rest (m4a, mp4, opus, ...), so that nothing has to
 """
 
 import os
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import soundfile
 import soxr
 
 from tfwavesep.errors import AudioError
+from tfwavesep.files import atomic
 
 BLOCK_LENGTH = 65536
 """Samples per channel that files are read in."""
@@ -219,70 +219,42 @@ def find(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; it takes `path`'s place when the block ends well, or else disappears.
-
-    Raises:
-        AudioError: the folder cannot be written to, or `path` is a folder.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".writing-", suffix=f"-{path.name[-60:]}", dir=path.parent)
-    except OSError as error:
-        raise AudioError(f"{path.parent}: cannot be written to: {error.strerror}") from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        try:
-            os.replace(temporary, path)
-        except OSError as error:
-            raise AudioError(f"{path}: cannot be written: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def write(path: Path, audio: np.ndarray, sample_rate: int, subtype: str = "FLOAT") -> None:
-    """Write a file whole or not at all.
+def writer(
+    path: Path, sample_rate: int, channels: int, subtype: str = "FLOAT"
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """A function that appends blocks `(time, channels)` to a file, which appears whole or not at all.
 
     Args:
         path: its ending says the format.
-        audio: `(time, channels)`.
         sample_rate: Hz.
+        channels: of the blocks.
         subtype: soundfile's name of the sample format; "FLOAT" never clips.
 
     Raises:
-        AudioError: the file cannot be written.
+        AudioError: the format cannot hold this rate, number of channels or sample format, or the disk is full.
+        OutputError: the folder cannot be written to.
     """
-    write_blocks({path: iter([audio])}, sample_rate, audio.shape[1], subtype)
+    with atomic(path) as temporary, _open_for_writing(temporary, sample_rate, channels, subtype) as file:
+
+        def append(block: np.ndarray) -> None:
+            try:
+                file.write(block)
+            except soundfile.LibsndfileError as error:
+                raise AudioError(f"{path}: cannot be written (is the disk full?): {error.error_string}") from error
+
+        yield append
 
 
-def write_blocks(
-    blocks: dict[Path, Iterable[np.ndarray]], sample_rate: int, channels: int, subtype: str = "FLOAT"
-) -> None:
-    """Write files from their pieces, whole or not at all; see `write`."""
-    for path, pieces in blocks.items():
-        with atomic(path) as temporary, open_for_writing(temporary, sample_rate, channels, subtype) as file:
-            for piece in pieces:
-                file.write(piece)
-
-
-def open_for_writing(path: Path, sample_rate: int, channels: int, subtype: str = "FLOAT") -> soundfile.SoundFile:
-    """A soundfile to write blocks to.
-
-    Raises:
-        AudioError: the format cannot hold this rate, number of channels or sample format.
-    """
+def _open_for_writing(path: Path, sample_rate: int, channels: int, subtype: str) -> soundfile.SoundFile:
     try:
         return soundfile.SoundFile(str(path), "w", sample_rate, channels, subtype)
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         raise AudioError(
             f"{path.suffix} cannot hold {channels} channels of {subtype} at {sample_rate} Hz: {error}"
         ) from error
+
+
+def write(path: Path, audio: np.ndarray, sample_rate: int, subtype: str = "FLOAT") -> None:
+    """Write `(time, channels)` to a file; see `writer`."""
+    with writer(path, sample_rate, audio.shape[1], subtype) as append:
+        append(audio)

@@ -144,15 +144,6 @@ def preset_from_dict(values: dict[str, Any]) -> Preset:
     return typing.cast(Preset, _read(Preset, values, "", {"model": model}))
 
 
-def model_config_from_dict(architecture: str, values: dict[str, Any]) -> ModelConfig:
-    """An architecture's `Config` from plain values.
-
-    Raises:
-        ConfigError: as `preset_from_dict`.
-    """
-    return typing.cast(ModelConfig, _read(models.config_class(architecture), values, "model.", {}))
-
-
 def _read(cls: type, values: Any, where: str, overrides: dict[str, type]) -> Any:
     """A dataclass from a dictionary; every problem is named with its full key."""
     if not isinstance(values, dict):

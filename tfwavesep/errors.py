@@ -24,7 +24,11 @@ class ModelError(TfwavesepError):
     """A model on disk is missing, damaged, or not the one that was asked for."""
 
 
-class OutputExistsError(TfwavesepError):
+class OutputError(TfwavesepError):
+    """A result cannot be written where it was to be."""
+
+
+class OutputExistsError(OutputError):
     """Something is already where a result was to be written."""
 
 

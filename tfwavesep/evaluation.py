@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from tfwavesep import metrics
-from tfwavesep.audio import atomic
 from tfwavesep.backends import locate
 from tfwavesep.errors import OutputExistsError, TfwavesepError
+from tfwavesep.files import atomic
 from tfwavesep.metrics import METRICS, Estimates
 from tfwavesep.separator import Separator
 from tfwavesep.stems import STEMS, weights
-from tfwavesep.tracks import Track, find_tracks
+from tfwavesep.tracks import Track, find_tracks, fingerprint
 
 NOTHING, ORACLE = "mixture", "irm1"
 """Names of the two rows every model is compared with."""
@@ -71,13 +71,14 @@ def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int = 1, r
         report: takes lines for people.
 
     Raises:
-        OutputExistsError: `folder` holds scores of another model or subset.
+        OutputExistsError: `folder` holds scores of another model, subset or data set.
         DataError: the data root has no tracks.
     """
     tracks = find_tracks(root, subset)
     path = locate(model)
     targets = scored_targets(Separator.load(str(path)).targets)
-    _claim(folder, {"model": model, "sha256": model_hash(path), "subset": subset, "targets": targets})
+    about = {"model": model, "sha256": model_hash(path), "subset": subset, "data": fingerprint(tracks)}
+    _claim(folder, {**about, "targets": targets})
     failed: dict[str, str] = {}
     tasks = [_Task(str(path), str(root), subset, number, str(folder)) for number in range(len(tracks))]
     for done, (track, error) in enumerate(zip(tracks, _run(tasks, jobs), strict=True), start=1):
@@ -108,7 +109,7 @@ def _claim(folder: Path, about: dict[str, object]) -> None:
     path = folder / "evaluation.json"
     text = json.dumps(about, indent=2)
     if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise OutputExistsError(f"{folder}: holds scores of another model or subset; choose another folder")
+        raise OutputExistsError(f"{folder}: holds scores of another model, subset or data set; choose another folder")
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

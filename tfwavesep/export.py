@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfwavesep import backends, models
 from tfwavesep.backends import KERAS, SAVED_MODEL, TFLITE
 from tfwavesep.config import Preset, parse_json, preset_from_dict
-from tfwavesep.errors import ModelError, OutputExistsError
+from tfwavesep.errors import ModelError, OutputError, OutputExistsError
 from tfwavesep.training import CONFIG, RECORD
 
 TOLERANCE = 1e-4
@@ -70,7 +70,7 @@ def _beside(folder: Path) -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent)
     except OSError as error:
-        raise ModelError(f"{folder.parent}: cannot be written to: {error.strerror}") from error
+        raise OutputError(f"{folder.parent}: cannot be written to: {error.strerror}") from error
     with temporary as name:
         beside = Path(name) / folder.name
         beside.mkdir()

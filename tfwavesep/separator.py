@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import soxr
-from soundfile import SoundFile
 
 from tfwavesep import audio
 from tfwavesep.backends import Backend, open_backend
@@ -229,9 +228,9 @@ def separate_file(
         overwrite: whether stems that are there may be replaced.
 
     Raises:
-        AudioError: the song cannot be read, or its stems not be written.
+        AudioError: the song cannot be read, or the disk is full.
         ConfigError: the model has no such stem.
-        OutputExistsError: a stem is there already.
+        OutputError: the folder cannot be written to, or a stem is there already (`OutputExistsError`).
     """
     wanted = stems or separator.targets
     for stem in wanted:
@@ -245,16 +244,11 @@ def separate_file(
     indices = [separator.targets.index(stem) for stem in wanted]
     frames = 0
     with ExitStack() as stack:
-        files = [_open_stem(stack, path, info) for path in paths.values()]
+        appends = [stack.enter_context(audio.writer(path, info.sample_rate, info.channels)) for path in paths.values()]
         for block in separator.stream(audio.read_blocks(song), info.sample_rate):
             frames += block.shape[1]
-            for file, index in zip(files, indices, strict=True):
-                file.write(block[index])
+            for append, index in zip(appends, indices, strict=True):
+                append(block[index])
         if not frames:
             raise AudioError(f"{song}: holds no samples")
     return Separated(paths, frames / info.sample_rate)
-
-
-def _open_stem(stack: ExitStack, path: Path, info: audio.AudioInfo) -> SoundFile:
-    temporary = stack.enter_context(audio.atomic(path))
-    return stack.enter_context(audio.open_for_writing(temporary, info.sample_rate, info.channels))

@@ -17,11 +17,11 @@ import keras
 import tensorflow as tf
 
 from tfwavesep import data, losses, models
-from tfwavesep.audio import atomic
 from tfwavesep.config import Preset, parse_json, preset_from_dict
 from tfwavesep.errors import ModelError, OutputExistsError
+from tfwavesep.files import atomic
 
-CONFIG, RECORD, HISTORY = "config.json", "run.json", "history.csv"
+CONFIG, DATA, RECORD, HISTORY = "config.json", "data.json", "run.json", "history.csv"
 LATEST, BEST, MODEL = "latest.keras", "best.weights.h5", "model.keras"
 
 Report = Callable[[str], None]
@@ -52,14 +52,15 @@ def train(
 
     Raises:
         OutputExistsError: `workdir` holds a training and `resume` was not asked for.
-        ModelError: `workdir` holds a training of another preset.
+        ModelError: `workdir` holds a training of another preset, or on other data.
         DataError: the data root has too few tracks.
     """
     _check_workdir(workdir, preset, resume)
     report(f"{preset.name}: preparing {root}")
     datasets = data.open_datasets(preset, root, extra)
-    with atomic(workdir / CONFIG) as temporary:
-        temporary.write_text(json.dumps(preset.to_dict(), indent=2) + "\n", encoding="utf-8")
+    _check_data(workdir, datasets)
+    _write_json(workdir / DATA, datasets.record())
+    _write_json(workdir / CONFIG, preset.to_dict())
     keras.utils.set_random_seed(preset.training.seed)
     with _precision(preset), _strategy().scope():
         model, past = _start(preset, workdir)
@@ -92,6 +93,18 @@ def _check_workdir(workdir: Path, preset: Preset, resume: bool) -> None:
     different = _differences(there.to_dict(), preset.to_dict())
     if different:
         raise ModelError(f"{workdir}: holds a training of '{there.name}' that differs in {', '.join(different)}")
+
+
+def _check_data(workdir: Path, datasets: data.Datasets) -> None:
+    """A training goes on only with the data it began with: the examples that come next depend on it."""
+    path = workdir / DATA
+    if path.exists() and parse_json(path.read_text(encoding="utf-8"), str(path)) != datasets.record():
+        raise ModelError(f"{workdir}: holds a training on other data; go on with the same --data and --extra")
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> list[str]:
@@ -151,13 +164,14 @@ def _callbacks(
 ) -> list[keras.callbacks.Callback]:
     config = preset.training
     seconds = config.steps_per_epoch * config.batch_size * preset.data.target_length / preset.model.sample_rate
+    losses_before = [row["val_loss"] for row in past]
     return [
         keras.callbacks.TerminateOnNaN(),
         keras.callbacks.CSVLogger(str(workdir / HISTORY), append=True),
         keras.callbacks.TensorBoard(str(workdir / "logs")),
-        Checkpoint(workdir, [row["val_loss"] for row in past]),
-        EarlyStopping(config.patience, [row["val_loss"] for row in past]),
-        Progress(config.epochs, seconds, report),
+        Checkpoint(workdir, losses_before),
+        EarlyStopping(config.patience, losses_before),
+        Progress(config.epochs, seconds, min(losses_before, default=float("inf")), report),
     ]
 
 
@@ -214,15 +228,16 @@ class Progress(keras.callbacks.Callback):
     Args:
         epochs: planned.
         audio_seconds: of target audio in an epoch.
+        best: least validation loss so far.
         report: takes the lines.
     """
 
-    def __init__(self, epochs: int, audio_seconds: float, report: Report) -> None:
+    def __init__(self, epochs: int, audio_seconds: float, best: float, report: Report) -> None:
         super().__init__()
         self.epochs = epochs
         self.audio_seconds = audio_seconds
         self.report = report
-        self.best = float("inf")
+        self.best = best
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.began = time.monotonic()
@@ -284,8 +299,7 @@ def _finish(preset: Preset, workdir: Path, datasets: data.Datasets, report: Repo
         "best_epoch": int(best["epoch"]) + 1,
         "val_loss": best["val_loss"],
     }
-    with atomic(workdir / RECORD) as temporary:
-        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    _write_json(workdir / RECORD, record)
     report(f"best: epoch {record['best_epoch']}, validation loss {best['val_loss']:.4f}; wrote {workdir / MODEL}")
     return workdir / MODEL
 

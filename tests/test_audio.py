@@ -1,0 +1,315 @@
+"""Audio files: every format comes in whole, every damage is told in one line, and no file is left half-written."""
+
+import re
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+from tfwavesep import audio
+from tfwavesep.errors import AudioError
+
+LENGTH = 9000
+
+SUBTYPES = {"wav": "FLOAT", "flac": "PCM_24", "aiff": "PCM_16", "ogg": "VORBIS", "mp3": "MPEG_LAYER_III"}
+"""What soundfile reads and writes."""
+
+STEPS = {"FLOAT": 0.0, "PCM_24": 2.0**-23, "PCM_16": 2.0**-15, "VORBIS": 0.05, "MPEG_LAYER_III": 0.05}
+"""How far samples may be from what was written."""
+
+CODECS = {"m4a": ("aac", 44100), "webm": ("libopus", 48000)}
+"""What PyAV reads."""
+
+
+def tone(sample_rate: int = 44100, channels: int = 2, length: int = LENGTH, pitch: float = 440) -> np.ndarray:
+    """A sine wave, softer in each further channel."""
+    wave = 0.5 * np.sin(2 * np.pi * pitch * np.arange(length) / sample_rate)
+    return (wave[:, np.newaxis] / np.arange(1, channels + 1)).astype(np.float32)
+
+
+def encode(path: Path, codec: str, sample_rate: int, *streams: np.ndarray, **options: str) -> None:
+    """Write stereo streams into one file with PyAV."""
+    with av.open(str(path), "w", options=options) as container:
+        encoders = [container.add_stream(codec, rate=sample_rate, layout="stereo") for _ in streams]
+        for encoder, samples in zip(encoders, streams, strict=True):
+            encoder.bit_rate = 256000
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), format="fltp", layout="stereo")
+            frame.sample_rate, frame.pts = sample_rate, 0
+            container.mux([*encoder.encode(frame), *encoder.encode(None)])
+
+
+def refusal(path: Path) -> str:
+    """The text of the error that reading a file raises: one line that names the file."""
+    with pytest.raises(AudioError) as caught:
+        audio.read(path)
+    text = str(caught.value)
+    assert str(path) in text
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("ending", SUBTYPES)
+def test_read_returns_what_was_written(tmp_path: Path, ending: str, channels: int) -> None:
+    path, samples = tmp_path / f"song.{ending}", tone(22050, channels)
+    soundfile.write(path, samples, 22050, SUBTYPES[ending])
+    decoded, sample_rate = audio.read(path)
+    assert (decoded.shape, decoded.dtype, sample_rate) == (samples.shape, np.float32, 22050)
+    np.testing.assert_allclose(decoded, samples, atol=STEPS[SUBTYPES[ending]])
+
+
+@pytest.mark.parametrize("ending", CODECS)
+def test_read_of_other_formats_returns_what_was_written(tmp_path: Path, ending: str) -> None:
+    codec, sample_rate = CODECS[ending]
+    path, samples = tmp_path / f"song.{ending}", tone(sample_rate)
+    encode(path, codec, sample_rate, samples)
+    decoded, told = audio.read(path)
+    assert (decoded.dtype, decoded.shape[1], told) == (np.float32, 2, sample_rate)
+    assert LENGTH <= len(decoded) < LENGTH + 1024  # the encoder fills its last frame
+    inner = slice(2000, LENGTH - 2000)
+    np.testing.assert_allclose(decoded[inner], samples[inner], atol=0.05)
+
+
+@pytest.mark.parametrize("ending", [*SUBTYPES, *CODECS])
+def test_probe_tells_what_read_finds(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"song.{ending}"
+    if ending in CODECS:
+        encode(path, *CODECS[ending], tone())
+    else:
+        soundfile.write(path, tone(), 44100, SUBTYPES[ending])
+    decoded, sample_rate = audio.read(path)
+    info = audio.probe(path)
+    assert (info.sample_rate, info.channels) == (sample_rate, decoded.shape[1])
+    assert info.frames in (None, len(decoded))
+
+
+@pytest.mark.parametrize("block_length", [1, 7, 1000, LENGTH - 1, LENGTH, LENGTH + 1])
+@pytest.mark.parametrize("ending", ["wav", "ogg"])
+def test_blocks_of_any_length_join_to_the_whole(tmp_path: Path, ending: str, block_length: int) -> None:
+    path = tmp_path / f"song.{ending}"
+    soundfile.write(path, tone(length=LENGTH), 44100, SUBTYPES[ending])
+    blocks = list(audio.read_blocks(path, block_length))
+    assert {len(block) for block in blocks[:-1]} <= {block_length}
+    np.testing.assert_array_equal(np.concatenate(blocks), audio.read(path)[0])
+
+
+def test_a_file_without_samples_is_read_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "none.wav"
+    soundfile.write(path, np.zeros((0, 2)), 44100)
+    assert audio.read(path)[0].shape == (0, 2)
+
+
+def test_mp3_without_a_length_in_its_header_is_not_called_truncated(tmp_path: Path) -> None:
+    """Many encoders write none; what libsndfile then tells is a guess from the size of the file."""
+    path = tmp_path / "song.mp3"
+    encode(path, "libmp3lame", 44100, tone(), write_xing="0")
+    decoded, _ = audio.read(path)
+    assert LENGTH <= len(decoded) < LENGTH + 3 * 1152
+    assert soundfile.info(path).frames > len(decoded)
+
+
+@pytest.mark.parametrize("told", audio.UNKNOWN_LENGTHS)
+def test_wav_from_a_pipe_is_read_to_its_end(tmp_path: Path, told: int) -> None:
+    path = tmp_path / "pipe.wav"
+    soundfile.write(path, tone(), 44100, "PCM_16")
+    whole, _ = audio.read(path)
+    content = path.read_bytes()
+    place = content.index(b"data") + 4
+    path.write_bytes(content[:place] + struct.pack("<I", told) + content[place + 4 :])
+    np.testing.assert_array_equal(audio.read(path)[0], whole)
+
+
+@pytest.mark.parametrize("name", ["Für Elise.wav", "夜に駆ける.flac", "🎵 mit 'Quotes' \".ogg", "%d {x} [y].m4a"])
+def test_any_name_is_read(tmp_path: Path, name: str) -> None:
+    path, ending = tmp_path / name, name.rpartition(".")[2]
+    if ending in CODECS:
+        encode(path, *CODECS[ending], tone())
+    else:
+        audio.write(path, tone(), 44100, SUBTYPES[ending])
+    assert len(audio.read(path)[0]) >= LENGTH
+
+
+def missing(path: Path) -> None:
+    pass
+
+
+def folder(path: Path) -> None:
+    path.mkdir()
+
+
+def empty(path: Path) -> None:
+    path.touch()
+
+
+def text(path: Path) -> None:
+    path.write_text("These are no samples.\n" * 100)
+
+
+def random_bytes(path: Path) -> None:
+    path.write_bytes(np.random.default_rng(0).bytes(20000))
+
+
+def cut(path: Path) -> None:
+    soundfile.write(path, tone(), 44100, "PCM_16")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def cut_by_a_byte(path: Path) -> None:
+    soundfile.write(path, tone(), 44100, "PCM_16")
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def cut_between_frames(path: Path) -> None:
+    soundfile.write(path, tone(), 44100, "PCM_16")
+    path.write_bytes(path.read_bytes().rpartition(b"\xff\xf8")[0])
+
+
+def header_alone(path: Path) -> None:
+    soundfile.write(path, tone(), 44100, "PCM_16")
+    path.write_bytes(path.read_bytes()[:20])
+
+
+def not_a_number(path: Path) -> None:
+    samples = tone()
+    samples[4410, 1] = np.nan
+    soundfile.write(path, samples, 44100, "FLOAT")
+
+
+def infinite(path: Path) -> None:
+    samples = tone(length=2 * audio.BLOCK_LENGTH)
+    samples[88200:, 0] = -np.inf
+    soundfile.write(path, samples, 44100, "FLOAT")
+
+
+@pytest.mark.parametrize(
+    ("damage", "ending", "message"),
+    [
+        (missing, "wav", "no such file"),
+        (folder, "wav", "is a folder"),
+        (empty, "wav", "is empty"),
+        *((text, ending, "is not an audio file") for ending in ("wav", "flac", "ogg", "mp3", "m4a", "aiff")),
+        *((random_bytes, ending, "is not an audio file") for ending in ("wav", "flac", "mp3")),
+        (cut, "wav", "is truncated"),
+        (cut_by_a_byte, "wav", "is truncated"),
+        (cut, "aiff", "is truncated"),
+        (cut, "flac", "is damaged|is truncated"),
+        (cut_by_a_byte, "flac", "is damaged|is truncated"),
+        (cut_between_frames, "flac", "is damaged|is truncated"),
+        (header_alone, "wav", "is not an audio file"),
+        (header_alone, "flac", "is not an audio file"),
+        (not_a_number, "wav", r"NaN or infinite sample at 0\.100 s"),
+        (infinite, "wav", r"NaN or infinite sample at 2\.000 s"),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_bad_files_are_refused_by_name(
+    tmp_path: Path, damage: Callable[[Path], None], ending: str, message: str
+) -> None:
+    path = tmp_path / f"bäd file.{ending}"
+    damage(path)
+    assert re.search(message, refusal(path))
+
+
+def test_a_cut_m4a_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "song.m4a"
+    encode(path, *CODECS["m4a"], tone())
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    refusal(path)
+
+
+def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "silent.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25, width=32, height=32, pix_fmt="yuv420p")
+        frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    assert "no audio stream" in refusal(path)
+
+
+@pytest.mark.parametrize(("sample_rate", "to_rate"), [(44100, 16000), (8000, 44100), (44100, 48000), (16000, 8000)])
+def test_resampling_keeps_the_duration_and_the_tone(sample_rate: int, to_rate: int) -> None:
+    resampled = audio.resample(tone(sample_rate, length=sample_rate), sample_rate, to_rate)
+    assert (resampled.shape, resampled.dtype) == ((to_rate, 2), np.float32)
+    inner = slice(to_rate // 10, -to_rate // 10)
+    np.testing.assert_allclose(resampled[inner], tone(to_rate, length=to_rate)[inner], atol=1e-3)
+
+
+def test_resampling_lets_nothing_fold_over() -> None:
+    assert np.abs(audio.resample(tone(44100, pitch=15000), 44100, 16000)[500:-500]).max() < 1e-3
+
+
+def test_resampling_to_the_same_rate_is_free() -> None:
+    samples = tone()
+    assert audio.resample(samples, 44100, 44100) is samples
+
+
+@pytest.mark.parametrize(
+    ("given", "channels", "expected"),
+    [
+        ([[1, 3]], 1, [[2]]),
+        ([[1]], 2, [[1, 1]]),
+        ([[1, 3]], 2, [[1, 3]]),
+        ([[1, 3, 8]], 2, [[1, 3]]),
+        ([[1, 3, 8]], 1, [[4]]),
+        ([[5]], 1, [[5]]),
+    ],
+)
+def test_to_channels(given: list[list[float]], channels: int, expected: list[list[float]]) -> None:
+    converted = audio.to_channels(np.array(given, np.float32), channels)
+    assert converted.dtype == np.float32
+    np.testing.assert_array_equal(converted, expected)
+
+
+def test_find_lists_audio_at_any_depth_in_order(tmp_path: Path) -> None:
+    wanted = [tmp_path / name for name in ("a/deep/x.FLAC", "b.wav", "c.m4a")]
+    for path in [*wanted, tmp_path / "notes.txt", tmp_path / ".hidden.wav", tmp_path / "folder.wav" / "notes"]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert audio.find(tmp_path) == wanted
+
+
+def test_float_is_written_exactly_and_never_clips(tmp_path: Path) -> None:
+    samples = 4 * np.random.default_rng(0).standard_normal((1000, 2)).astype(np.float32)
+    audio.write(tmp_path / "song.wav", samples, 44100)
+    decoded, sample_rate = audio.read(tmp_path / "song.wav")
+    assert sample_rate == 44100
+    np.testing.assert_array_equal(decoded, samples)
+
+
+def test_blocks_are_written_one_after_another(tmp_path: Path) -> None:
+    path, samples = tmp_path / "song.wav", tone()
+    with audio.writer(path, 44100, 2) as append:
+        for block in np.split(samples, [1, 1, 500]):
+            append(block)
+        assert not path.exists()
+    np.testing.assert_array_equal(audio.read(path)[0], samples)
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype", "message"),
+    [
+        ("song.xyz", "FLOAT", ".xyz cannot hold"),
+        ("song", "FLOAT", "cannot hold"),
+        ("song.flac", "FLOAT", ".flac cannot hold 2 channels of FLOAT at 44100 Hz"),
+        ("new folder/song.wav", "VORBIS", ".wav cannot hold 2 channels of VORBIS"),
+    ],
+)
+def test_what_a_format_cannot_hold_is_refused_and_leaves_nothing(
+    tmp_path: Path, name: str, subtype: str, message: str
+) -> None:
+    with pytest.raises(AudioError, match=message):
+        audio.write(tmp_path / name, tone(), 44100, subtype)
+    assert not list(tmp_path.iterdir())
+
+
+def test_streams_of_a_container_are_told_apart(tmp_path: Path) -> None:
+    path, tones = tmp_path / "song.mp4", [tone(pitch=pitch) for pitch in (300, 700)]
+    encode(path, "aac", 44100, *tones)
+    for number, samples in enumerate(tones):
+        decoded, sample_rate = audio.read_stream(path, number)
+        assert sample_rate == 44100
+        np.testing.assert_allclose(decoded[2000:7000], samples[2000:7000], atol=0.05)

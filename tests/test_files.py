@@ -1,0 +1,87 @@
+"""Files appear whole or not at all, with the user's permissions."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tfwavesep.errors import OutputError
+from tfwavesep.files import atomic
+
+
+def write(path: Path, text: str = "new") -> None:
+    with atomic(path) as temporary:
+        temporary.write_text(text)
+
+
+def interrupted_write(path: Path) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", ["song.wav", "new/folders/song.wav", "夜" * 80 + ".wav"])
+def test_files_appear_at_the_end_only(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with atomic(path) as temporary:
+        temporary.write_text("new")
+        assert (temporary.parent, temporary.suffix) == (path.parent, path.suffix)
+        assert not path.exists()
+    assert list(path.parent.iterdir()) == [path]
+    assert path.read_text() == "new"
+
+
+def test_what_was_there_is_replaced(tmp_path: Path) -> None:
+    write(tmp_path / "song.wav", "old")
+    write(tmp_path / "song.wav", "new")
+    assert (tmp_path / "song.wav").read_text() == "new"
+
+
+def test_failures_leave_everything_as_it_was(tmp_path: Path) -> None:
+    write(tmp_path / "old.wav", "old")
+    for name in ("old.wav", "new.wav", "folder/new.wav"):
+        with pytest.raises(KeyboardInterrupt):
+            interrupted_write(tmp_path / name)
+    assert [p.name for p in tmp_path.iterdir()] == ["old.wav"]
+    assert (tmp_path / "old.wav").read_text() == "old"
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o002])
+def test_permissions_are_as_the_user_wants_them(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        write(tmp_path / "song.wav")
+        assert os.umask(mask) == mask
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "song.wav").stat().st_mode) == 0o666 & ~mask
+
+
+@pytest.mark.parametrize(("name", "message"), [("folder", "folder: cannot be"), ("file/song.wav", "file: cannot be")])
+def test_places_that_cannot_be_written_to_are_named(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=message):
+        write(tmp_path / name)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the full disk: both make the write fail half way."""
+    code = (
+        "import resource, signal, numpy as np\n"
+        "from pathlib import Path\n"
+        "from tfwavesep import audio, errors\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try:\n"
+        f"    audio.write(Path({str(tmp_path / 'new' / 'song.wav')!r}), np.ones((200_000, 2)), 44100)\n"
+        "except errors.AudioError as error:\n"
+        "    print(error)\n"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "song.wav: cannot be written (is the disk full?)" in output
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,239 @@
+"""Training: a record that says it all, the best weights, and an interruption that changes nothing."""
+
+import json
+import math
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import Run
+
+from tfwavesep import data, losses, tracks
+from tfwavesep.config import Preset, load_preset, override
+from tfwavesep.errors import DataError, ModelError, OutputExistsError, TfwavesepError
+from tfwavesep.training import read_history, train
+
+SHORT = (
+    *("training.epochs=5", "training.steps_per_epoch=5", "training.schedule=cosine"),
+    *("training.batch_size=2", "data.target_length=2000"),
+)
+"""Five epochs of five small steps, whose learning rate follows the number of steps."""
+
+
+def record_of(workdir: Path) -> dict:
+    return json.loads((workdir / "run.json").read_text())
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def weights_of(workdir: Path) -> list[np.ndarray]:
+    return keras.saving.load_model(workdir / "model.keras").get_weights()
+
+
+def validation_loss(workdir: Path, preset: Preset, root: Path) -> float:
+    """Of the model that a training left, on the validation fragments, computed anew."""
+    model = keras.saving.load_model(workdir / "model.keras")
+    model.compile(loss=losses.make(preset.loss.name, preset.loss.options))
+    return float(model.evaluate(data.open_datasets(preset, root).valid, verbose=0))
+
+
+def test_a_run_says_all_about_itself(trained: Path, tiny: Preset, data_root: Path) -> None:
+    preset = override(tiny, ["training.epochs=2"])
+    assert json.loads((trained / "config.json").read_text()) == preset.to_dict()
+    record, history = record_of(trained), read_history(trained)
+    assert record["preset"] == preset.to_dict()
+    assert record["versions"]["tensorflow"] == version("tensorflow")
+    found = [*tracks.find_tracks(data_root, "train"), *tracks.find_tracks(data_root, "valid")]
+    assert record["data"]["fingerprint"] == tracks.fingerprint(found)
+    assert [row["epoch"] for row in history] == list(range(record["epochs"])) == [0, 1]
+    best = min(history, key=lambda row: row["val_loss"])
+    assert (record["best_epoch"], record["val_loss"]) == (best["epoch"] + 1, best["val_loss"])
+    assert all(math.isfinite(row["loss"]) and math.isfinite(row["val_loss"]) for row in history)
+    assert list((trained / "logs").rglob("events*"))
+    assert not [path for path in trained.iterdir() if path.name.startswith(".")]
+
+
+def test_the_model_has_the_least_validation_loss(trained: Path, tiny: Preset, data_root: Path) -> None:
+    least = min(row["val_loss"] for row in read_history(trained))
+    assert validation_loss(trained, tiny, data_root) == pytest.approx(least, rel=1e-5)
+
+
+@pytest.fixture(scope="module")
+def stopped(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Preset]:
+    """A training that jumps about, with a patience of 2 epochs of one step."""
+    settings = ["training.epochs=40", "training.patience=2", "training.learning_rate=0.3", "training.steps_per_epoch=1"]
+    preset = override(load_preset("tiny"), settings)
+    workdir = tmp_path_factory.mktemp("stopped")
+    train(preset, data_root, workdir, report=lambda line: None)
+    return workdir, preset
+
+
+def test_early_stopping_waits_and_restores_the_best(stopped: tuple[Path, Preset], data_root: Path) -> None:
+    workdir, preset = stopped
+    losses = [row["val_loss"] for row in read_history(workdir)]
+    assert len(losses) < preset.training.epochs
+    assert len(losses) - 1 - int(np.argmin(losses)) == preset.training.patience
+    assert record_of(workdir)["best_epoch"] == int(np.argmin(losses)) + 1
+    assert validation_loss(workdir, preset, data_root) == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_resuming_what_has_stopped_trains_no_further(
+    stopped: tuple[Path, Preset], data_root: Path, tmp_path: Path
+) -> None:
+    workdir = Path(shutil.copytree(stopped[0], tmp_path / "run"))
+    train(stopped[1], data_root, workdir, resume=True, report=lambda line: None)
+    for name in ("history.csv", "latest.keras", "best.weights.h5"):
+        assert (workdir / name).read_bytes() == (stopped[0] / name).read_bytes()
+    assert record_of(workdir)["epochs"] == record_of(stopped[0])["epochs"]
+
+
+def test_resuming_what_is_complete_changes_nothing(trained: Path, run: Run, data_root: Path, tmp_path: Path) -> None:
+    workdir = Path(shutil.copytree(trained, tmp_path / "run"))
+    result = run("train", "tiny", "--data", data_root, "-o", workdir, "--set", "training.epochs=2", "--resume")
+    assert result.exit_code == 0, result.output
+    for name in ("config.json", "history.csv", "latest.keras"):
+        assert (workdir / name).read_bytes() == (trained / name).read_bytes()
+    np.testing.assert_equal(weights_of(workdir), weights_of(trained))
+
+
+def arguments(workdir: Path, root: Path, *more: str) -> list[str]:
+    settings = [word for setting in SHORT for word in ("--set", setting)]
+    return ["train", "tiny", "--data", str(root), "-o", str(workdir), *settings, *more]
+
+
+def rows(workdir: Path) -> int:
+    """Epochs in a training's history so far."""
+    history = workdir / "history.csv"
+    return len(history.read_text().splitlines()) - 1 if history.exists() else 0
+
+
+def kill_after(epochs: int, workdir: Path, root: Path) -> None:
+    """Train in another process, and kill it as soon as its history has so many epochs."""
+    command = [sys.executable, "-m", "tfwavesep_cli", *arguments(workdir, root)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and rows(workdir) < epochs:
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL, "the training ended before it could be killed"
+
+
+@pytest.fixture(scope="module")
+def unbroken(run: Run, data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training that nothing interrupts."""
+    workdir = tmp_path_factory.mktemp("unbroken")
+    result = run(*arguments(workdir, data_root))
+    assert result.exit_code == 0, result.output
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def killed(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same training, killed after its second epoch."""
+    workdir = tmp_path_factory.mktemp("killed")
+    kill_after(2, workdir, data_root)
+    return workdir
+
+
+def as_killed(workdir: Path) -> None:
+    """Leave it as it is."""
+
+
+def before_the_checkpoint(workdir: Path) -> None:
+    """The process died after it wrote an epoch's history, and while it wrote its checkpoint."""
+    number = rows(workdir)
+    with (workdir / "history.csv").open("a") as file:
+        file.write(f"{number},0.0,0.0\n")
+    (workdir / ".writing-latest.keras").write_bytes(b"half")
+
+
+def without_checkpoint(workdir: Path) -> None:
+    """The process died in the first epoch."""
+    (workdir / "latest.keras").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("state", [as_killed, before_the_checkpoint, without_checkpoint])
+def test_a_killed_training_goes_on_as_if_nothing_had_been(
+    state: Callable[[Path], None], killed: Path, unbroken: Path, run: Run, data_root: Path, tmp_path: Path
+) -> None:
+    workdir = Path(shutil.copytree(killed, tmp_path / "run"))
+    assert not (workdir / "model.keras").exists()
+    state(workdir)
+    result = run(*arguments(workdir, data_root, "--resume"))
+    assert result.exit_code == 0, result.output
+    assert read_history(workdir) == read_history(unbroken)
+    np.testing.assert_equal(weights_of(workdir), weights_of(unbroken))
+
+
+def test_mixed_precision_leaves_a_float32_model(tiny: Preset, data_root: Path, tmp_path: Path) -> None:
+    settings = ["training.mixed_precision=true", "training.epochs=1", "training.steps_per_epoch=2"]
+    lines: list[str] = []
+    train(override(tiny, settings), data_root, tmp_path / "run", report=lines.append)
+    model = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    latest = keras.saving.load_model(tmp_path / "run" / "latest.keras")
+    assert "mixed_bfloat16" in {layer.dtype_policy.name for layer in latest.layers}
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_loss_that_is_not_finite_ends_with_one_clear_line(run: Run, data_root: Path, tmp_path: Path) -> None:
+    result = run("train", "tiny", "--data", data_root, "-o", tmp_path / "run",
+                 "--set", "training.learning_rate=1e30", "--set", "training.steps_per_epoch=3")  # fmt: skip
+    assert result.exit_code == 1
+    (error,) = [line for line in result.output.splitlines() if line.startswith("Error:")]
+    assert "training.learning_rate" in error
+    assert not (tmp_path / "run" / "model.keras").exists()
+
+
+def the_same(preset: Preset) -> Preset:
+    return override(preset, ["training.epochs=2"])
+
+
+def another_seed(preset: Preset) -> Preset:
+    return override(the_same(preset), ["training.seed=1"])
+
+
+@pytest.mark.parametrize(
+    ("preset_of", "resume", "error", "message"),
+    [
+        (the_same, False, OutputExistsError, "--resume"),
+        (another_seed, False, OutputExistsError, "--resume"),
+        (another_seed, True, ModelError, r"training\.seed \(0 there, 1 asked for\)"),
+    ],
+)
+def test_a_training_that_is_there_is_kept(
+    preset_of: Callable[[Preset], Preset], resume: bool, error: type[TfwavesepError], message: str,
+    tiny: Preset, trained: Path, data_root: Path,
+) -> None:  # fmt: skip
+    before = contents(trained)
+    with pytest.raises(error, match=message):
+        train(preset_of(tiny), data_root, trained, resume=resume)
+    assert contents(trained) == before
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("place", ["folder", "folder/file"])
+def test_a_place_with_something_else_is_kept(
+    place: str, resume: bool, tiny: Preset, data_root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").write_text("mine")
+    with pytest.raises(OutputExistsError, match="holds no training"):
+        train(tiny, data_root, tmp_path / place, resume=resume)
+    assert contents(tmp_path) == {tmp_path / "folder" / "file": b"mine"}
+
+
+def test_data_that_cannot_be_used_leaves_the_folder_free(tiny: Preset, tmp_path: Path) -> None:
+    with pytest.raises(DataError):
+        train(tiny, tmp_path / "nothing", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
