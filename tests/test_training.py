@@ -221,6 +221,14 @@ def test_a_training_that_is_there_is_kept(
     assert contents(trained) == before
 
 
+def test_going_on_with_other_data_is_refused(trained: Path, tiny: Preset, data_root: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(data_root, tmp_path / "other")
+    shutil.rmtree(other / "train" / "train 0")
+    two_epochs = override(tiny, ["training.epochs=2"])
+    with pytest.raises(ModelError, match="on other data"):
+        train(two_epochs, other, trained, resume=True)
+
+
 @pytest.mark.parametrize("resume", [False, True])
 @pytest.mark.parametrize("place", ["folder", "folder/file"])
 def test_a_place_with_something_else_is_kept(

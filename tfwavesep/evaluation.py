@@ -24,7 +24,7 @@ from tfwavesep.files import atomic
 from tfwavesep.metrics import METRICS, Estimates
 from tfwavesep.separator import Separator
 from tfwavesep.stems import STEMS, weights
-from tfwavesep.tracks import Track, find_tracks, fingerprint
+from tfwavesep.tracks import Track, find_tracks
 
 NOTHING, ORACLE = "mixture", "irm1"
 """Names of the two rows every model is compared with."""
@@ -71,14 +71,13 @@ def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int = 1, r
         report: takes lines for people.
 
     Raises:
-        OutputExistsError: `folder` holds scores of another model, subset or data set.
+        OutputExistsError: `folder` holds scores of another model or subset.
         DataError: the data root has no tracks.
     """
     tracks = find_tracks(root, subset)
     path = locate(model)
     targets = scored_targets(Separator.load(str(path)).targets)
-    about = {"model": model, "sha256": model_hash(path), "subset": subset, "data": fingerprint(tracks)}
-    _claim(folder, {**about, "targets": targets})
+    _claim(folder, {"model": model, "sha256": model_hash(path), "subset": subset, "targets": targets})
     failed: dict[str, str] = {}
     tasks = [_Task(str(path), str(root), subset, number, str(folder)) for number in range(len(tracks))]
     for done, (track, error) in enumerate(zip(tracks, _run(tasks, jobs), strict=True), start=1):
@@ -109,7 +108,7 @@ def _claim(folder: Path, about: dict[str, object]) -> None:
     path = folder / "evaluation.json"
     text = json.dumps(about, indent=2)
     if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise OutputExistsError(f"{folder}: holds scores of another model, subset or data set; choose another folder")
+        raise OutputExistsError(f"{folder}: holds scores of another model or subset; choose another folder")
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
