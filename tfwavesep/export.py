@@ -101,16 +101,15 @@ def _describe(preset: Preset, record: dict[str, Any], licence: str) -> dict[str,
 
 
 def write_saved_model(model: keras.Model, preset: Preset, path: Path) -> None:
-    """A SavedModel with the signature `serving_default(mixture) -> stems`, batch and time free."""
-    channels = preset.model.channels
+    """A SavedModel with the signature `serving_default(mixture) -> stems`, batch and time free.
 
-    def serve(mixture: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"stems": model(mixture, training=False)}
-
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    archive.add_endpoint("serve", serve, [tf.TensorSpec((None, None, channels), tf.float32, name="mixture")])
-    archive.write_out(str(path), verbose=False)
+    Written by TensorFlow itself: Keras' export archive stores every weight twice.
+    """
+    mixture = tf.TensorSpec((None, None, preset.model.channels), tf.float32, name="mixture")
+    module = tf.Module()
+    module.weights = [variable.value for variable in model.variables]
+    module.serve = tf.function(lambda mixture: {"stems": model(mixture, training=False)}, input_signature=[mixture])
+    tf.saved_model.save(module, str(path), signatures={"serving_default": module.serve})
 
 
 def to_tflite(saved_model: Path) -> bytes:
