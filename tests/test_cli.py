@@ -157,7 +157,7 @@ def test_a_folder_without_permission(model: Path, run: Run, tmp_path: Path) -> N
     ("arguments", "parts"),
     [
         (["tny", "--data", "music"], ["unknown preset 'tny'", "did you mean 'tiny'"]),
-        (["mine.json", "--data", "music"], ["mine.json", "no such preset file"]),
+        (["mine.json", "--data", "music"], ["mine.json", "no such file"]),
         (["broken.json", "--data", "music"], ["broken.json", "line 1 is not json"]),
         (["tiny", "--data", "music", "--set", "training.epoch=1"], ["did you mean 'training.epochs'"]),
         (["tiny", "--data", "music", "--set", "training.epochs"], ["training.epochs", "key=value"]),

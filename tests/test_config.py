@@ -237,5 +237,5 @@ def test_bad_preset_files_are_refused(tmp_path: Path, content: bytes, message: s
 
 def test_a_missing_preset_file_is_told_by_its_path(tmp_path: Path) -> None:
     path = tmp_path / "none.json"
-    with pytest.raises(ConfigError, match=f"{path}: no such preset file"):
+    with pytest.raises(ConfigError, match=f"{path}: no such file"):
         config.load_preset(str(path))

@@ -1,5 +1,6 @@
 """Export: a model on disk explains itself, all its forms agree, and it appears whole or not at all."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -25,6 +26,13 @@ def test_config_explains_the_model(model: Path, tiny: config.Preset) -> None:
     assert told["licence"] == "CC0"
     assert config.preset_from_dict(told["preset"]).model == tiny.model
     assert {"val_loss", "best_epoch", "data", "versions", "date"} <= told["training"].keys()
+
+
+def test_scores_are_told_if_they_are_there(trained: Path, model: Path, tmp_path: Path) -> None:
+    scores = {"tracks": 1, "scores": {"model": {"vocals": {"SDR": 1.5}}}}
+    (tmp_path / "scores.json").write_text(json.dumps(scores))
+    assert config_of(model)["scores"] is None
+    assert config_of(export_model(trained, tmp_path / "model", scores=tmp_path / "scores.json"))["scores"] == scores
 
 
 def test_config_names_no_path_of_the_machine(model: Path, trained: Path, data_root: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tfwavesep import models
-from tfwavesep.config import parse_json
+from tfwavesep.config import read_json
 from tfwavesep.errors import ModelError, TfwavesepError, one_of
 from tfwavesep.models import ModelConfig
 from tfwavesep.models._config import require
@@ -145,7 +145,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ModelError(f"{folder}: has no {CONFIG}; a model is a folder that `tfwavesep export` wrote")
     try:
-        values = parse_json(path.read_text(encoding="utf-8"), str(path))
+        values = read_json(path)
         values["config"] = _stored_config(values)
     except KeyError as error:
         raise ModelError(f"{path}: is damaged: {error} is missing") from error

@@ -190,32 +190,30 @@ def load_preset(name_or_path: str) -> Preset:
         ConfigError: there is no such preset, or it cannot be read.
     """
     if name_or_path.endswith(".json"):
-        path = Path(name_or_path)
-        if not path.is_file():
-            raise ConfigError(f"{path}: no such preset file")
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: cannot be read: {error}") from error
+        values = read_json(Path(name_or_path))
     elif name_or_path in preset_names():
-        text = (resources.files("tfwavesep") / "presets" / f"{name_or_path}.json").read_text(encoding="utf-8")
+        values = read_json(Path(str(resources.files("tfwavesep") / "presets" / f"{name_or_path}.json")))
     else:
         raise ConfigError(one_of("preset", name_or_path, preset_names()) + " (or the path of a .json file)")
-    return preset_from_dict({"name": Path(name_or_path).stem, **parse_json(text, name_or_path)})
+    return preset_from_dict({"name": Path(name_or_path).stem, **values})
 
 
-def parse_json(text: str, where: str) -> dict[str, Any]:
-    """A json object.
+def read_json(path: Path) -> dict[str, Any]:
+    """The json object that a file holds.
 
     Raises:
-        ConfigError: the text is not one; `where` and the line are named.
+        ConfigError: there is no such file, or it holds something else; the file and the line are named.
     """
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file")
     try:
-        values = json.loads(text)
+        values = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise ConfigError(f"{where}: line {error.lineno} is not json: {error.msg}") from error
+        raise ConfigError(f"{path}: line {error.lineno} is not json: {error.msg}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
     if not isinstance(values, dict):
-        raise ConfigError(f"{where}: must hold a json object")
+        raise ConfigError(f"{path}: must hold a json object")
     return values
 
 

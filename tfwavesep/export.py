@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfwavesep import backends, models
 from tfwavesep.backends import KERAS, SAVED_MODEL, TFLITE
-from tfwavesep.config import Preset, parse_json, preset_from_dict
+from tfwavesep.config import Preset, preset_from_dict, read_json
 from tfwavesep.errors import ModelError, OutputError, OutputExistsError
 from tfwavesep.training import CONFIG, RECORD
 
@@ -21,7 +21,9 @@ TOLERANCE = 1e-4
 """Largest difference allowed between Keras and an exported form, full scale 1.0."""
 
 
-def export_model(run: Path, folder: Path, licence: str = "not stated", overwrite: bool = False) -> Path:
+def export_model(
+    run: Path, folder: Path, licence: str = "not stated", scores: Path | None = None, overwrite: bool = False
+) -> Path:
     """Write a trained model as `config.json`, `model.keras`, `1/` (SavedModel) and `model.tflite`.
 
     Everything is written beside `folder`, loaded again and compared with Keras; only then does it take its place.
@@ -30,6 +32,7 @@ def export_model(run: Path, folder: Path, licence: str = "not stated", overwrite
         run: a training's folder, or the `model.keras` in it.
         folder: of the model; its name is the model's. It is at once a base path for TensorFlow Serving.
         licence: of the weights, for `config.json`.
+        scores: the `scores.json` of an evaluation of this model, for `config.json`.
         overwrite: whether a model that is there may be replaced.
 
     Returns:
@@ -44,7 +47,7 @@ def export_model(run: Path, folder: Path, licence: str = "not stated", overwrite
     preset, record = _read_run(run)
     model = models.load(run / KERAS)
     with _beside(folder) as beside:
-        backends.write_config(beside, _describe(preset, record, licence))
+        backends.write_config(beside, _describe(preset, record, licence, scores))
         model.save(beside / KERAS)
         write_saved_model(model, preset, beside / SAVED_MODEL)
         (beside / TFLITE).write_bytes(to_tflite(beside / SAVED_MODEL))
@@ -81,11 +84,10 @@ def _read_run(run: Path) -> tuple[Preset, dict[str, Any]]:
     for name in (CONFIG, KERAS, RECORD):
         if not (run / name).is_file():
             raise ModelError(f"{run}: has no {name}; it must be the folder of a finished `tfwavesep train`")
-    values = [parse_json((run / n).read_text(encoding="utf-8"), str(run / n)) for n in (CONFIG, RECORD)]
-    return preset_from_dict(values[0]), values[1]
+    return preset_from_dict(read_json(run / CONFIG)), read_json(run / RECORD)
 
 
-def _describe(preset: Preset, record: dict[str, Any], licence: str) -> dict[str, Any]:
+def _describe(preset: Preset, record: dict[str, Any], licence: str, scores: Path | None) -> dict[str, Any]:
     """All that is known of the model; the single truth about it once it is on disk."""
     values = preset.to_dict()
     return {
@@ -95,6 +97,7 @@ def _describe(preset: Preset, record: dict[str, Any], licence: str) -> dict[str,
         "context": preset.model.context,
         "block": preset.model.block,
         "licence": licence,
+        "scores": read_json(scores) if scores else None,
         "training": {key: value for key, value in record.items() if key != "preset"},
         "preset": values,
     }

@@ -17,7 +17,7 @@ import keras
 import tensorflow as tf
 
 from tfwavesep import data, losses, models
-from tfwavesep.config import Preset, parse_json, preset_from_dict
+from tfwavesep.config import Preset, preset_from_dict, read_json
 from tfwavesep.errors import ModelError, OutputExistsError
 from tfwavesep.files import atomic
 
@@ -89,7 +89,7 @@ def _check_workdir(workdir: Path, preset: Preset, resume: bool) -> None:
         return
     if not resume:
         raise OutputExistsError(f"{workdir}: holds a training already; --resume goes on with it, or choose another")
-    there = preset_from_dict(parse_json(config.read_text(encoding="utf-8"), str(config)))
+    there = preset_from_dict(read_json(config))
     different = _differences(there.to_dict(), preset.to_dict())
     if different:
         raise ModelError(f"{workdir}: holds a training of '{there.name}' that differs in {', '.join(different)}")
@@ -98,7 +98,7 @@ def _check_workdir(workdir: Path, preset: Preset, resume: bool) -> None:
 def _check_data(workdir: Path, datasets: data.Datasets) -> None:
     """A training goes on only with the data it began with: the examples that come next depend on it."""
     path = workdir / DATA
-    if path.exists() and parse_json(path.read_text(encoding="utf-8"), str(path)) != datasets.record():
+    if path.exists() and read_json(path) != datasets.record():
         raise ModelError(f"{workdir}: holds a training on other data; go on with the same --data and --extra")
 
 
