@@ -1,8 +1,9 @@
 """The separator: whatever goes in, its rate, channels and length come out, and the stems sum to it."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from unittest import mock
 
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfwavesep import audio
+from tfwavesep.backends import Backend
 from tfwavesep.errors import AudioError, ConfigError, OutputExistsError
 from tfwavesep.models import ModelConfig
 from tfwavesep.separator import Separator, separate_file
@@ -34,7 +36,7 @@ class Config(ModelConfig):
     block: int = 3
 
 
-class Smoother:
+class Smoother(Backend):
     """Each stem is a share of the mixture, smoothed by a filter that is not symmetric: every neighbour counts."""
 
     name = "smoother"
@@ -60,6 +62,17 @@ class Interrupted(Smoother):
         if self.calls == 2:
             raise KeyboardInterrupt
         return super().predict(mixture)
+
+
+class FarAway(Smoother):
+    """Has three segments under way before the first comes back."""
+
+    def predict_many(self, mixtures: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        mixtures = iter(mixtures)
+        waiting = deque(islice(mixtures, 3))
+        while waiting:
+            yield self.predict(waiting.popleft())
+            waiting.extend(islice(mixtures, 1))
 
 
 def noise(length: int, channels: int = 1, seed: int = 0) -> np.ndarray:
@@ -94,6 +107,22 @@ def test_any_cuts_give_the_same_samples(cuts: list[int], sample_rate: int, chann
         pieces = np.split(mixture, sorted(cuts))
         joined = np.concatenate(list(separator().stream(pieces, sample_rate)), axis=1)
     np.testing.assert_array_equal(joined, whole)
+
+
+@pytest.mark.parametrize("sample_rate", [8000, 11025, 48000])
+@pytest.mark.parametrize("length", [1, TARGET, 4321])
+def test_segments_under_way_change_nothing(sample_rate: int, length: int) -> None:
+    mixture = noise(length, 2)
+    expected = separator().separate(mixture, sample_rate)
+    for stem, estimate in Separator(FarAway(), SEGMENT).separate(mixture, sample_rate).items():
+        np.testing.assert_array_equal(estimate, expected[stem])
+
+
+def test_a_segment_is_put_out_as_soon_as_it_is_there() -> None:
+    taken = count()
+    blocks = (noise(TARGET, seed=next(taken)) for _ in range(100))
+    next(separator().stream(blocks, RATE))
+    assert next(taken) == 2
 
 
 @pytest.mark.parametrize("sample_rate", [8000, 11025, 16000, 22050, 44100, 48000, 96000])

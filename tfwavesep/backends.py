@@ -5,6 +5,7 @@ What a backend needs is imported when it is opened: a `.tflite` model runs witho
 """
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -44,6 +45,17 @@ class Backend(Protocol):
         """
         ...
 
+    def predict_many(self, mixtures: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Run the network on one segment after the other; a runtime that is far away has several under way.
+
+        Args:
+            mixtures: as for `predict`; taken only when they are needed, and never more than a fixed number ahead.
+
+        Yields:
+            what `predict` would return, in the same order.
+        """
+        return map(self.predict, mixtures)
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoredConfig(ModelConfig):
@@ -63,7 +75,7 @@ class StoredConfig(ModelConfig):
         require(self.block >= 1, "block", self.block, "at least 1 sample")
 
 
-class KerasBackend:
+class KerasBackend(Backend):
     """Runs a `.keras` file."""
 
     name = "Keras"
@@ -79,7 +91,7 @@ class KerasBackend:
         return np.asarray(self._run(mixture))
 
 
-class SavedModelBackend:
+class SavedModelBackend(Backend):
     """Runs a SavedModel's `serving_default` signature."""
 
     name = "SavedModel"
@@ -103,7 +115,7 @@ class SavedModelBackend:
         return np.asarray(self._run(mixture=tf.constant(mixture))["stems"])
 
 
-class LiteRTBackend:
+class LiteRTBackend(Backend):
     """Runs a `.tflite` file with LiteRT; needs no TensorFlow."""
 
     name = "LiteRT"

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -85,13 +86,10 @@ class Separator:
             float32 `(targets, time, channels)` as soon as they are ready; together as long as the input, and the
             same samples however the input was cut.
         """
-        pipe: _Pipe | None = None
-        for block in blocks:
-            if len(block):
-                pipe = pipe or _Pipe(self, block.shape[1], sample_rate)
-                yield from pipe.feed(block)
-        if pipe:
-            yield from pipe.flush()
+        filled = (block for block in blocks if len(block))
+        first = next(filled, None)
+        if first is not None:
+            yield from _Pipe(self, first.shape[1], sample_rate).run(chain([first], filled))
 
 
 def _segment_length(context: int, block: int, sample_rate: int, seconds: float | None) -> int:
@@ -141,20 +139,23 @@ class _Pipe:
         self.waiting = 0
         self.separated = 0
 
-    def feed(self, block: np.ndarray) -> Iterator[np.ndarray]:
-        self.mixture.append(block)
-        self.waiting += len(block)
-        segments = self.segmenter.feed(self._group(self.inward.feed(block)))
-        for estimates in self._estimate(segments):
+    def run(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """`(targets, time, channels)` as they get ready."""
+        for estimates in self._estimate(self._segments(blocks)):
             yield from self._put_out(self.outward.feed(estimates))
-
-    def flush(self) -> Iterator[np.ndarray]:
-        for segments in (self.segmenter.feed(self._group(self.inward.flush())), self.segmenter.flush()):
-            for estimates in self._estimate(segments):
-                yield from self._put_out(self.outward.feed(estimates))
         rest = self.outward.flush()
         missing = np.zeros((max(0, self.waiting - len(rest)), rest.shape[1]), np.float32)
         yield from self._put_out(np.concatenate([rest, missing]))
+
+    def _segments(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """What the network is to see, pulled by the backend as far ahead as it works on; the mixture is kept until
+        its estimates come."""
+        for block in blocks:
+            self.mixture.append(block)
+            self.waiting += len(block)
+            yield from self.segmenter.feed(self._group(self.inward.feed(block)))
+        yield from self.segmenter.feed(self._group(self.inward.flush()))
+        yield from self.segmenter.flush()
 
     def _group(self, samples: np.ndarray) -> np.ndarray:
         """`(time, channels)` to `(groups, time, model channels)`; a lone last channel of a stereo model is doubled."""
@@ -165,8 +166,8 @@ class _Pipe:
 
     def _estimate(self, segments: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Run the network; yields `(time, estimated stems * channels)` up to the song's end."""
-        for segment in segments:
-            estimates = self.backend.predict(np.ascontiguousarray(segment))[:, : self.estimated]
+        for predicted in self.backend.predict_many(map(np.ascontiguousarray, segments)):
+            estimates = predicted[:, : self.estimated]
             time = min(estimates.shape[2], self.segmenter.fed - self.separated)
             self.separated += time
             joined = estimates[:, :, :time].transpose(2, 1, 0, 3).reshape(time, self.estimated, -1)
