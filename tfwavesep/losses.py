@@ -28,6 +28,13 @@ def with_residual(references: Any, estimates: Any) -> tuple[Any, Any, Any]:
     return kept, estimates, ops.sum(kept - estimates, axis=1, keepdims=True)
 
 
+def _errors_of_all(references: Any, estimates: Any) -> Any:
+    """Each stem's error, the residual's last: `(batch, targets, time, channels)`."""
+    kept, estimates, residual_error = with_residual(references, estimates)
+    errors = kept - estimates
+    return errors if residual_error is None else ops.concatenate([errors, residual_error], axis=1)
+
+
 def _background(references: Any, of: Any) -> Any:
     """Mixture minus each of the stems in `of`."""
     return ops.sum(references, axis=1, keepdims=True) - of
@@ -45,6 +52,19 @@ class L1(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         references, estimates, _ = with_residual(y_true, y_pred)
         return ops.mean(ops.abs(references - estimates), axis=(1, 2, 3))
+
+
+@keras.saving.register_keras_serializable(package="tfwavesep")
+class SquaredError(keras.losses.Loss):
+    """Mean squared error of all stems, the residual too.
+
+    Reference:
+        Stoller, Ewert & Dixon 2018 (Wave-U-Net, arXiv 1806.03185), section 4.2, and their released code: the mean over
+        samples and channels, averaged over sources. Their residual is unclipped in training, as is ours.
+    """
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return ops.mean(ops.square(_errors_of_all(y_true, y_pred)), axis=(1, 2, 3))
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
@@ -120,10 +140,7 @@ class LogError(keras.losses.Loss):
         self.floor = floor
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        references, estimates, residual_error = with_residual(y_true, y_pred)
-        errors = references - estimates
-        if residual_error is not None:
-            errors = ops.concatenate([errors, residual_error], axis=1)
+        errors = _errors_of_all(y_true, y_pred)
         mixture = ops.sum(y_true, axis=1, keepdims=True)
         floor = self.floor * _energy(mixture) + 1e-8
         ratio = (_energy(errors) + floor) / (_energy(y_true) + floor)
@@ -140,6 +157,7 @@ def _energy(x: Any) -> Any:
 
 LOSSES: dict[str, type[keras.losses.Loss]] = {
     "l1": L1,
+    "squared_error": SquaredError,
     "two_term": TwoTerm,
     "dissimilarity": Dissimilarity,
     "log_error": LogError,
