@@ -101,6 +101,7 @@ def test_wrong_types_are_refused_by_field(tiny: Preset, setting: str, message: s
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
+        ("data.swap_channels=true", r"data\.swap_channels = True: false: the model is mono"),
         ("data.remix=1.1", r"data\.remix = 1\.1: a share from 0 to 1"),
         ("data.drop=-0.1", r"data\.drop = -0\.1: a share from 0 to 1"),
         ("data.voiced_share=2", r"data\.voiced_share = 2\.0: a share"),

@@ -125,6 +125,8 @@ class Preset:
 
     def __post_init__(self) -> None:
         self.model.input_length(self.data.target_length)
+        stereo = self.model.channels == 2
+        require(stereo or not self.data.swap_channels, "data.swap_channels", True, "false: the model is mono")
 
     def to_dict(self) -> dict[str, Any]:
         """The preset as plain values, ready for json."""
