@@ -13,9 +13,9 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"errors"},
     {"stems", "files"},
-    {"audio", "chunking", "losses"},
+    {"audio", "chunking"},
     {"_stempeg", "models"},
-    {"config", "tracks"},
+    {"losses", "config", "tracks"},
     {"cache", "backends"},
     {"data"},
     {"training", "separator", "metrics"},

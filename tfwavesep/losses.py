@@ -5,12 +5,16 @@ has a residual (other, accompaniment), the pipeline appends its reference as the
 its estimate, mixture minus estimates. No loss needs to be handed the mixture.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from tfwavesep.errors import ConfigError, one_of
+from tfwavesep.models._stft import STFT, magnitude
+from tfwavesep.stems import STEMS
 
 
 def with_residual(references: Any, estimates: Any) -> tuple[Any, Any, Any]:
@@ -150,6 +154,69 @@ class LogError(keras.losses.Loss):
         return super().get_config() | {"floor": self.floor}
 
 
+@keras.saving.register_keras_serializable(package="tfwavesep")
+class DeepConvSep(keras.losses.Loss):
+    """DeepConvSep's: squared errors of magnitudes, less rewards for distance from the other stems.
+
+    With `E(i, j)` the squared difference between the magnitudes of estimate i and of stem j, summed over frames and
+    bins, it is the absolute value of the sum of `E(i, i) - alpha * E(i, j) - beta * E(i, other)` over i and j != i
+    among vocals, drums and bass, with `beta_voc` in place of `beta` for the vocals. Other has no term of its own: it is
+    what the masks leave.
+
+    Reference:
+        Chandna, Miron, Janer & Gómez 2017 (DeepConvSep, doi:10.1007/978-3-319-53547-0_25), section 3.3, with the
+        released four-source configuration's weights. There the estimates are the mixture's magnitudes under the masks;
+        here they are taken from the waveforms that come out, so that overlapping frames have to agree. Magnitudes
+        are scaled as in the network.
+
+    Args:
+        alpha: of the distances among vocals, drums and bass, at least 0.
+        beta: of the distance of drums and bass from other, at least 0.
+        beta_voc: of the distance of vocals from other, at least 0.
+        window: samples per frame; frames overlap by half.
+    """
+
+    TARGETS = STEMS
+    SCALE = 0.3
+
+    def __init__(
+        self,
+        alpha: float = 0.001,
+        beta: float = 0.01,
+        beta_voc: float = 0.03,
+        window: int = 1024,
+        name: str = "deepconvsep",
+        **kwargs: Any,
+    ) -> None:
+        for field, weight in {"alpha": alpha, "beta": beta, "beta_voc": beta_voc}.items():
+            if not 0 <= weight < 1:
+                raise ConfigError(f"loss.{field} = {weight}: at least 0 and below 1")
+        if window < 8 or window % 4:
+            raise ConfigError(f"loss.window = {window}: a multiple of 4 from 8 on")
+        super().__init__(name=name, **kwargs)
+        self.options = {"alpha": alpha, "beta": beta, "beta_voc": beta_voc, "window": window}
+        self.weights = np.full((3, 4), -alpha, np.float32)
+        self.weights[:, 3] = -beta_voc, -beta, -beta
+        np.fill_diagonal(self.weights, 1)
+        self.stft = STFT(window, window // 2)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        estimates, references = self._magnitudes(y_pred)[:, :3], self._magnitudes(y_true)
+        errors = ops.sum(ops.square(estimates[:, :, None] - references[:, None]), axis=(3, 4))
+        return ops.abs(ops.sum(self.weights * errors, axis=(1, 2)))
+
+    def _magnitudes(self, stems: Any) -> Any:
+        """`(batch, stems, time, 1)` to `(batch, stems, frames, bins)`; zeros stand at both ends, so that all samples
+        are in two frames."""
+        hop = self.stft.hop
+        after = hop + -ops.shape(stems)[2] % hop
+        audio = ops.pad(ops.transpose(stems[..., 0], (0, 2, 1)), [[0, 0], [hop, after], [0, 0]])
+        return self.SCALE / self.stft.size**0.5 * magnitude(*self.stft(audio))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | self.options
+
+
 def _energy(x: Any) -> Any:
     """Mean square over time and channels: `(batch, stems)`."""
     return ops.mean(ops.square(x), axis=(2, 3))
@@ -161,18 +228,29 @@ LOSSES: dict[str, type[keras.losses.Loss]] = {
     "two_term": TwoTerm,
     "dissimilarity": Dissimilarity,
     "log_error": LogError,
+    "deepconvsep": DeepConvSep,
 }
 """The losses by the name a preset gives them."""
 
 
-def make(name: str, options: dict[str, Any]) -> keras.losses.Loss:
+def make(name: str, options: dict[str, Any], targets: Sequence[str] | None = None) -> keras.losses.Loss:
     """The loss of a preset.
 
+    Args:
+        name: a key of `LOSSES`.
+        options: its arguments.
+        targets: of the model; some losses are for certain ones only.
+
     Raises:
-        ConfigError: there is no such loss, or it does not take these options.
+        ConfigError: there is no such loss, it does not take these options, or it is not for these targets.
     """
     if name not in LOSSES:
         raise ConfigError(one_of("loss", name, LOSSES))
+    needed: Sequence[str] | None = getattr(LOSSES[name], "TARGETS", None)
+    if needed and targets and tuple(targets) != tuple(needed):
+        raise ConfigError(
+            f"loss '{name}': is for {', '.join(needed)} in this order; the model has {', '.join(targets)}"
+        )
     try:
         return LOSSES[name](**options)
     except TypeError as error:

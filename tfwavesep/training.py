@@ -141,7 +141,7 @@ def _start(preset: Preset, workdir: Path) -> tuple[keras.Model, list[dict[str, f
     if not latest.exists():
         (workdir / HISTORY).unlink(missing_ok=True)
         model = models.build(preset.architecture, preset.model)
-        model.compile(_optimizer(preset), losses.make(preset.loss.name, preset.loss.options))
+        model.compile(_optimizer(preset), losses.make(preset.loss.name, preset.loss.options, preset.model.targets))
         return model, []
     model = models.load(latest)
     epochs = int(model.optimizer.iterations) // preset.training.steps_per_epoch

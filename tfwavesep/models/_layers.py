@@ -117,3 +117,19 @@ def gated_stacks(x: Any, channels: int, dilations: list[int], margin: int) -> An
         x, skip = GatedResidualBlock(channels, dilation, remaining, name=name)(x)
         skips.append(skip)
     return layers.Add(name="skip_sum")(skips)
+
+
+def share_what_is_missing(estimates: Any, mixture: Any) -> Any:
+    """Add to each stem an equal share of the mixture minus the estimates' sum; the result is named "stems".
+
+    Args:
+        estimates: `(batch, stems, time, channels)`.
+        mixture: `(batch, 1, time, channels)`, the same samples.
+
+    Reference:
+        Wisdom et al. 2019, "Differentiable consistency constraints" (arXiv 1811.08521), section 2.3, with
+        equal weights.
+    """
+    missing = layers.Subtract(name="missing")([mixture, ops.sum(estimates, axis=1, keepdims=True)])
+    share = layers.Rescaling(1 / estimates.shape[1], dtype="float32", name="share")(missing)
+    return layers.Add(name="stems")([estimates, share])

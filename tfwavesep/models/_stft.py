@@ -153,3 +153,8 @@ class InverseSTFT(_Transform):
 def _multiply(real: Any, imaginary: Any, factor: np.ndarray) -> tuple[Any, Any]:
     """Real and imaginary part of a complex product."""
     return real * factor.real - imaginary * factor.imag, real * factor.imag + imaginary * factor.real
+
+
+def magnitude(real: Any, imaginary: Any) -> Any:
+    """Magnitudes of a spectrogram, -160 dB at least, so that silence has a gradient."""
+    return ops.sqrt(real**2 + imaginary**2 + 1e-16)

@@ -12,7 +12,7 @@ import keras
 from keras import layers
 
 from tfwavesep.models._config import ModelConfig, require
-from tfwavesep.models._layers import crop, gated_stacks
+from tfwavesep.models._layers import crop, gated_stacks, share_what_is_missing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ def build(config: Config) -> keras.Model:
     estimates = layers.Reshape((num_stems, -1, config.channels), name="estimates")(synthesis(masked))
     kept = crop(frames, config.context // config.stride, name="kept_frames")
     kept = layers.Reshape((1, -1, config.channels), name="kept_mixture")(kept)
-    return keras.Model(mixture, _share_what_is_missing(estimates, kept, num_stems), name="framed_wavenet")
+    return keras.Model(mixture, share_what_is_missing(estimates, kept), name="framed_wavenet")
 
 
 def _masks(x: Any, num_stems: int, analysis_filters: int) -> Any:
@@ -94,16 +94,3 @@ def _masks(x: Any, num_stems: int, analysis_filters: int) -> Any:
     x = layers.Conv2D(num_stems * analysis_filters, 1, activation="sigmoid", name="masks")(x)
     x = layers.Reshape((-1, num_stems, analysis_filters), name="masks_by_stem")(x)
     return layers.Permute((2, 1, 3), name="stem_masks")(x)
-
-
-def _share_what_is_missing(estimates: Any, mixture: Any, num_stems: int) -> Any:
-    """Add to each stem an equal share of the mixture minus the estimates' sum.
-
-    Reference:
-        Wisdom et al. 2019, "Differentiable consistency constraints" (arXiv 1811.08521), section 2.3, with
-        equal weights.
-    """
-    row = keras.ops.sum(estimates, axis=1, keepdims=True)
-    missing = layers.Subtract(name="missing")([mixture, row])
-    share = layers.Rescaling(1 / num_stems, dtype="float32", name="share")(missing)
-    return layers.Add(name="stems")([estimates, share])
