@@ -139,7 +139,8 @@ class InverseSTFT(_Transform):
         """The transpose of what `STFT` does, step by step from its end."""
         x = ops.concatenate([*self._halves(real), *self._halves(imaginary)], axis=2)
         x = ops.matmul(x, self.second.T)
-        real, imaginary = _multiply(*ops.split(x, 2, axis=2), self.twist.conj())
+        real, imaginary = ops.split(x, 2, axis=2)
+        real, imaginary = _multiply(real, imaginary, self.twist.conj())
         x = ops.transpose(ops.concatenate([real, imaginary], axis=1), (0, 2, 1))
         return ops.transpose(ops.matmul(x, self.first.T), (0, 2, 1))
 
