@@ -18,6 +18,12 @@ SMALL = Config(
 )  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def same_weights() -> None:
+    """Networks start from the same random weights in every run."""
+    keras.utils.set_random_seed(0)
+
+
 def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
