@@ -13,8 +13,9 @@ from tfwavesep.models._stft import STFT, InverseSTFT, magnitude
 SCALE = 0.3
 """What magnitudes are multiplied with, after division by the root of the window."""
 
-SILENCE = 1e-8
-"""Added to each stem's magnitude in the masks; where all are silent, each stem gets an equal share."""
+SILENCE = 1e-6
+"""Added to each stem's magnitude in the masks; where all are silent, each stem gets an equal share. In the released code
+it is random and up to 1e-8: less than what float32 rounds, so that two runtimes would disagree on such masks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +36,8 @@ class Config(ModelConfig):
         its own; in the released code the fourth reads the second's units. Patches stand on one grid over the whole
         song and are averaged where they overlap before the masks are made, in training too; there they are separated
         one by one and cross-faded. The window is the root of Hann's, twice; there it is Blackman-Harris' in training
-        and Hann's in separation. The masks' floor is not random. The Nyquist frequency's bin is heard as silence, and
-        what it holds is shared equally.
+        and Hann's in separation. The masks' floor is higher and not random. The Nyquist frequency's bin is heard as
+        silence, and what it holds is shared equally.
     """
 
     window: int = 1024
