@@ -114,6 +114,7 @@ def test_wrong_types_are_refused_by_field(tiny: Preset, setting: str, message: s
         ("training.steps_per_epoch=0", r"training\.steps_per_epoch = 0: at least 1"),
         ("training.epochs=-1", r"training\.epochs = -1: at least 1"),
         ("training.patience=0", r"training\.patience = 0: at least 1"),
+        ("training.cpu_seconds=0", r"training\.cpu_seconds = 0\.0: above 0, or null"),
         ("training.learning_rate=0", r"training\.learning_rate = 0\.0: above 0"),
         ("training.learning_rate=NaN", r"training\.learning_rate = nan: above 0"),
         ("training.schedule=cosin", r"training\.schedule 'cosin': did you mean 'cosine'"),

@@ -106,6 +106,25 @@ def test_resuming_what_is_complete_changes_nothing(trained: Path, run: Run, data
     np.testing.assert_equal(weights_of(workdir), weights_of(trained))
 
 
+def test_a_budget_of_cpu_time_ends_the_training_and_is_kept_over_a_resume(
+    tiny: Preset, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that gives ten seconds to each epoch's steps, and an hour to each validation."""
+    ticks = iter(range(10**6))
+    monkeypatch.setattr("time.process_time", lambda: (n := next(ticks)) // 2 * 3600.0 + n % 2 * 10)
+    settings = ["training.epochs=9", "training.steps_per_epoch=1", "training.cpu_seconds=25"]
+    preset = override(tiny, settings)
+    train(preset, data_root, tmp_path / "run", report=lambda line: None)
+    assert [row["cpu_seconds"] for row in read_history(tmp_path / "run")] == [10, 20, 30]
+    (tmp_path / "run" / "model.keras").unlink()
+    train(preset, data_root, tmp_path / "run", resume=True, report=lambda line: None)
+    assert [row["cpu_seconds"] for row in read_history(tmp_path / "run")] == [10, 20, 30]
+    more = override(preset, ["training.cpu_seconds=35"])
+    (tmp_path / "run" / "config.json").write_text(json.dumps(more.to_dict()))
+    train(more, data_root, tmp_path / "run", resume=True, report=lambda line: None)
+    assert [row["cpu_seconds"] for row in read_history(tmp_path / "run")] == [10, 20, 30, 40]
+
+
 def arguments(workdir: Path, root: Path, *more: str) -> list[str]:
     settings = [word for setting in SHORT for word in ("--set", setting)]
     return ["train", "tiny", "--data", str(root), "-o", str(workdir), *settings, *more]

@@ -76,6 +76,8 @@ class TrainingConfig:
         steps_per_epoch: steps between two validations.
         epochs: at most this many.
         patience: epochs without a better validation loss before training stops.
+        cpu_seconds: CPU time of the steps (all threads together, examples included, validation not) after which no
+            further epoch begins, or None.
         learning_rate: Adam's, at the start.
         schedule: "constant", or "cosine" down to 0 over all epochs.
         clip_norm: gradients' global norm is clipped to this, or None.
@@ -87,6 +89,7 @@ class TrainingConfig:
     steps_per_epoch: int = 2000
     epochs: int = 250
     patience: int = 16
+    cpu_seconds: float | None = None
     learning_rate: float = 1e-3
     schedule: str = "constant"
     clip_norm: float | None = None
@@ -96,6 +99,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name in ("batch_size", "steps_per_epoch", "epochs", "patience"):
             require(getattr(self, name) >= 1, f"training.{name}", getattr(self, name), "at least 1")
+        budget = self.cpu_seconds
+        require(budget is None or budget > 0, "training.cpu_seconds", budget, "above 0, or null for no limit")
         require(self.learning_rate > 0, "training.learning_rate", self.learning_rate, "above 0")
         if self.schedule not in ("constant", "cosine"):
             raise ConfigError(one_of("training.schedule", self.schedule, ("constant", "cosine")))

@@ -17,7 +17,7 @@ import keras
 import tensorflow as tf
 
 from tfwavesep import data, losses, models
-from tfwavesep.config import Preset, preset_from_dict, read_json
+from tfwavesep.config import Preset, TrainingConfig, preset_from_dict, read_json
 from tfwavesep.errors import ModelError, OutputExistsError
 from tfwavesep.files import atomic
 
@@ -71,7 +71,7 @@ def train(
             data.training_batches(datasets.mixer, config.batch_size, first_step),
             validation_data=datasets.valid,
             steps_per_epoch=config.steps_per_epoch,
-            initial_epoch=config.epochs if _has_stopped(past, config.patience) else len(past),
+            initial_epoch=config.epochs if _has_stopped(past, config) else len(past),
             epochs=config.epochs,
             callbacks=_callbacks(preset, workdir, past, report),
             shuffle=False,
@@ -165,8 +165,10 @@ def _callbacks(
     config = preset.training
     seconds = config.steps_per_epoch * config.batch_size * preset.data.target_length / preset.model.sample_rate
     losses_before = [row["val_loss"] for row in past]
+    budget = [CpuBudget(config.cpu_seconds, past[-1]["cpu_seconds"] if past else 0.0)] if config.cpu_seconds else []
     return [
         keras.callbacks.TerminateOnNaN(),
+        *budget,
         keras.callbacks.CSVLogger(str(workdir / HISTORY), append=True),
         keras.callbacks.TensorBoard(str(workdir / "logs")),
         Checkpoint(workdir, losses_before),
@@ -216,10 +218,39 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
             super().on_epoch_end(epoch, {"val_loss": loss})
 
 
-def _has_stopped(past: list[dict[str, float]], patience: int) -> bool:
-    """Whether a training with these epochs behind it was ended by early stopping."""
+class CpuBudget(keras.callbacks.Callback):
+    """Ends the training with the epoch in which its steps have used up their CPU time; logs it as `cpu_seconds`.
+
+    Args:
+        budget: seconds, of all threads together, without validation.
+        spent: seconds used before this start.
+    """
+
+    def __init__(self, budget: float, spent: float) -> None:
+        super().__init__()
+        self.budget = budget
+        self.spent = spent
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.began = time.process_time()
+
+    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
+        self.spent += time.process_time() - self.began
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if logs is not None:
+            logs["cpu_seconds"] = self.spent
+        if self.spent >= self.budget:
+            self.model.stop_training = True
+
+
+def _has_stopped(past: list[dict[str, float]], config: TrainingConfig) -> bool:
+    """Whether a training with these epochs behind it was ended by early stopping or by its budget."""
+    if not past:
+        return False
     losses = [row["val_loss"] for row in past]
-    return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
+    spent = config.cpu_seconds is not None and past[-1]["cpu_seconds"] >= config.cpu_seconds
+    return spent or len(losses) - 1 - losses.index(min(losses)) >= config.patience
 
 
 class Progress(keras.callbacks.Callback):

@@ -14,8 +14,8 @@ SCALE = 0.3
 """What magnitudes are multiplied with, after division by the root of the window."""
 
 SILENCE = 1e-6
-"""Added to each stem's magnitude in the masks; where all are silent, each stem gets an equal share. In the released code
-it is random and up to 1e-8: less than what float32 rounds, so that two runtimes would disagree on such masks."""
+"""Added to each stem's magnitude in the masks; where all are silent, each stem gets an equal share. In the released
+code it is random and up to 1e-8: less than what float32 rounds, so that two runtimes would disagree on such masks."""
 
 
 @dataclass(frozen=True, kw_only=True)
