@@ -8,18 +8,33 @@ import click
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path), required=True,
-              help="Folder of the model, such as saved_models/NAME.")  # fmt: skip
-@click.option("--licence", default="not stated", show_default=True, help="Licence of the weights, for config.json.")
+              help="Folder of the model, such as saved_models/NAME, or NAME.zip.")  # fmt: skip
+@click.option("--quantize", metavar="FORM", default="none", show_default=True,
+              help="Form of model.tflite: none, float16, int8-weights, dynamic or int8.")  # fmt: skip
+@click.option("--data", "root", type=click.Path(path_type=Path),
+              help="Data root, to calibrate int8 and to measure what the form costs in SDR.")  # fmt: skip
+@click.option("--licence", help="Licence of the weights, for config.json.")
 @click.option("--scores", type=click.Path(path_type=Path), help="An evaluation's scores.json, for config.json.")
 @click.option("--overwrite", is_flag=True, help="Replace a model that is there.")
-def export(run: Path, folder: Path, licence: str, scores: Path | None, overwrite: bool) -> None:
+def export(
+    run: Path,
+    folder: Path,
+    quantize: str,
+    root: Path | None,
+    licence: str | None,
+    scores: Path | None,
+    overwrite: bool,
+) -> None:
     """Write the model of a finished training RUN as Keras, SavedModel and TFLite.
+
+    RUN may also be a model folder, to write it anew in another form.
 
     \b
     Example:
       tfwavesep export runs/tiny -o saved_models/tiny
+      tfwavesep export runs/mine -o saved_models/mine --quantize int8 --data musdb18
     """
     from tfwavesep.export import export_model
 
-    path = export_model(run, folder, licence, scores, overwrite)
-    click.echo(f"wrote {path}: config.json, model.keras, 1/ (SavedModel), model.tflite; all give the same stems")
+    path = export_model(run, folder, licence, scores, overwrite, quantize, root)
+    click.echo(f"wrote {path}: config.json, model.keras, 1/ (SavedModel), model.tflite ({quantize})")

@@ -1,5 +1,6 @@
 """Runtimes: the form of a path says which one; all give the same stems; damage is named in one line."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -10,15 +11,22 @@ import numpy as np
 import pytest
 import soundfile
 
-from tfwavesep import backends
-from tfwavesep.backends import Backend, KerasBackend, LiteRTBackend, SavedModelBackend, open_backend
+from tfwavesep import store
+from tfwavesep.backends import Backend, open_backend
+from tfwavesep.backends.keras_file import KerasBackend
+from tfwavesep.backends.litert import LiteRTBackend
+from tfwavesep.backends.saved_model import SavedModelBackend
 from tfwavesep.errors import ModelError
 
 
 @pytest.fixture
 def copy(model: Path, tmp_path: Path) -> Path:
-    """A copy of the tiny model, to be damaged."""
-    return Path(shutil.copytree(model, tmp_path / "copy"))
+    """A copy of the tiny model, to be damaged; without checksums, so that each runtime has to see the damage."""
+    folder = Path(shutil.copytree(model, tmp_path / "copy"))
+    about = json.loads((folder / "config.json").read_text())
+    del about["files"]
+    (folder / "config.json").write_text(json.dumps(about))
+    return folder
 
 
 def mixture_for(backend: Backend, target_length: int, batch: int) -> np.ndarray:
@@ -59,7 +67,7 @@ def test_a_folder_opens_the_best_form_it_has(copy: Path, removed: tuple[str, ...
 
 def test_a_released_model_opens_by_name(model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(backends, "released", lambda: {"small": model})
+    monkeypatch.setattr(store, "released", lambda: {"small": model})
     assert type(open_backend("small")) is LiteRTBackend
     with pytest.raises(ModelError, match="did you mean 'small'"):
         open_backend("smal")

@@ -104,13 +104,6 @@ def test_tracks_of_one_name_are_kept_apart(model: ModelConfig, tmp_path: Path) -
     assert [soundfile.read(file)[0].max() for file in prepared.files] == [0.25, 0.5, 0.75]
 
 
-def test_cache_folder_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("TFWAVESEP_CACHE", str(tmp_path))
-    assert cache.cache_folder() == tmp_path
-    monkeypatch.delenv("TFWAVESEP_CACHE")
-    assert cache.cache_folder().name == "tfwavesep"
-
-
 def prepared_of(tmp_path: Path, *songs: np.ndarray) -> Prepared:
     """Songs at 8 kHz, so that a chunk is 400 samples, as if they had been prepared."""
     files = [tmp_path / f"{number}.flac" for number in range(len(songs))]

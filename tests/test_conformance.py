@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import pytest
 
-from tfwavesep import config, export, losses, models
-from tfwavesep.backends import LiteRTBackend, SavedModelBackend
+from tfwavesep import config, export, fidelity, losses, models, quantization
+from tfwavesep.backends.litert import LiteRTBackend
+from tfwavesep.backends.saved_model import SavedModelBackend
 from tfwavesep.config import Preset
 from tfwavesep.errors import ConfigError
 
@@ -135,6 +136,20 @@ def test_saved_model_and_tflite_equal_keras(preset: Preset, network: keras.Model
         mixture = noise(preset, blocks * preset.model.block, batch)
         for form in forms:
             np.testing.assert_allclose(form.predict(mixture), network(mixture), atol=1e-5, err_msg=form.name)
+
+
+def test_every_tflite_form_stays_close_to_keras(preset: Preset, network: keras.Model, tmp_path: Path) -> None:
+    """And is native, with batch and time free."""
+    export.write_saved_model(network, preset, tmp_path / "1")
+    tflite, path = export.to_tflite(tmp_path / "1"), tmp_path / "model.tflite"
+    calibration = [0.1 * noise(preset, 4 * preset.model.block, seed=seed) for seed in range(4)]
+    for form, least in export.LEAST_SNR.items():
+        path.write_bytes(quantization.quantize(tflite, form, calibration))
+        assert not [op for op in export.ops(path) if op.startswith(("Flex", "CUSTOM"))], form
+        backend = LiteRTBackend(path, preset.model)
+        for batch, blocks in ((1, 4), (2, 1)):
+            mixture = 0.1 * noise(preset, blocks * preset.model.block, batch, seed=9)
+            assert fidelity.snr(network(mixture).numpy(), backend.predict(mixture)) >= least, form
 
 
 def test_tflite_has_native_ops_only(preset: Preset, network: keras.Model, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from tfwavesep import config, models
-from tfwavesep.backends import released
 from tfwavesep.stems import STEMS
+from tfwavesep.store import released
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

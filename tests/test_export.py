@@ -114,7 +114,7 @@ def test_a_form_that_differs_is_not_written(
         shutil.copytree(model, tmp_path / "model")
     before = listing(tmp_path)
     monkeypatch.setattr(export, "to_tflite", lambda saved_model: other)
-    with pytest.raises(ModelError, match=r"model\.tflite differs from Keras by .* not written"):
+    with pytest.raises(ModelError, match=r"model\.tflite differs from Keras: .* not written"):
         export_model(trained, tmp_path / "model", overwrite=there)
     assert listing(tmp_path) == before
     assert [path.name for path in tmp_path.iterdir()] == ["model"] * there

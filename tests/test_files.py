@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tfwavesep.errors import OutputError
-from tfwavesep.files import atomic
+from tfwavesep.files import atomic, cache_folder
 
 
 def write(path: Path, text: str = "new") -> None:
@@ -85,3 +85,10 @@ def test_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "song.wav: cannot be written (is the disk full?)" in output
     assert not list(tmp_path.iterdir())
+
+
+def test_cache_folder_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TFWAVESEP_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv("TFWAVESEP_CACHE")
+    assert cache_folder().name == "tfwavesep"

@@ -16,9 +16,10 @@ LAYERS = [
     {"audio", "chunking"},
     {"_stempeg", "models"},
     {"losses", "config", "tracks"},
-    {"cache", "backends"},
-    {"data"},
-    {"training", "separator", "metrics"},
+    {"cache", "store"},
+    {"data", "backends"},
+    {"training", "separator", "metrics", "quantization"},
+    {"fidelity"},
     {"export", "evaluation"},
 ]
 """Modules may import from earlier sets only."""

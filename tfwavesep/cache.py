@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 import soundfile
 
 from tfwavesep import audio, tracks
@@ -28,11 +27,6 @@ class Prepared:
 
     files: list[Path]
     lengths: list[int]
-
-
-def cache_folder() -> Path:
-    """Where decoded tracks are kept: TFWAVESEP_CACHE, or the user's cache folder."""
-    return Path(os.environ.get("TFWAVESEP_CACHE") or platformdirs.user_cache_dir("tfwavesep"))
 
 
 def prepare(found: list[Track], stem: str, model: ModelConfig, cache: Path) -> Prepared:

@@ -16,9 +16,10 @@ import soundfile
 import tensorflow as tf
 
 from tfwavesep import stems, tracks
-from tfwavesep.cache import Prepared, cache_folder, prepare, voiced_chunks
+from tfwavesep.cache import Prepared, prepare, voiced_chunks
 from tfwavesep.config import DataConfig, Preset
 from tfwavesep.errors import DataError
+from tfwavesep.files import cache_folder
 from tfwavesep.models import ModelConfig
 from tfwavesep.stems import STEMS
 from tfwavesep.tracks import Track

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from tfwavesep import metrics
-from tfwavesep.backends import locate
 from tfwavesep.errors import OutputExistsError, TfwavesepError
 from tfwavesep.files import atomic
 from tfwavesep.metrics import METRICS, Estimates
 from tfwavesep.separator import Separator
-from tfwavesep.stems import STEMS, weights
+from tfwavesep.stems import weights
+from tfwavesep.store import locate
 from tfwavesep.tracks import Track, find_tracks
 
 NOTHING, ORACLE = "mixture", "irm1"
@@ -150,8 +150,7 @@ def score_track(track: Track, separator: Separator, folder: Path) -> None:
     paths = {method: folder / method / f"{track.name}.json" for method in ("model", NOTHING, ORACLE)}
     if all(path.exists() for path in paths.values()):
         return
-    mixture, sample_rate = track.load_mixture()
-    stems = np.stack([_fit(track.load_stem[stem], len(mixture)) for stem in STEMS])
+    mixture, stems, sample_rate = track.load()
     targets = scored_targets(separator.targets)
     references = dict(zip(targets, metrics.rounded(np.einsum("ts,slc->tlc", weights(targets), stems)), strict=True))
     methods: dict[str, Callable[[], Estimates]] = {
@@ -164,12 +163,6 @@ def score_track(track: Track, separator: Separator, folder: Path) -> None:
             text = metrics.bss_eval(track.name, references, methods[method](), sample_rate)
             with atomic(path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
-
-
-def _fit(load: Callable[[], tuple[np.ndarray, int]], length: int) -> np.ndarray:
-    """A stem as long as the mixture."""
-    stem = load()[0][:length]
-    return np.pad(stem, [(0, length - len(stem)), (0, 0)])
 
 
 def _collect(folder: Path, targets: tuple[str, ...], tracks: list[str], failed: dict[str, str]) -> Scores:

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,56 +12,77 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfwavesep import backends, models
-from tfwavesep.backends import KERAS, SAVED_MODEL, TFLITE
+from tfwavesep import backends, fidelity, models, quantization, store
 from tfwavesep.config import Preset, preset_from_dict, read_json
 from tfwavesep.errors import ModelError, OutputError, OutputExistsError
+from tfwavesep.fidelity import Fidelity, snr
+from tfwavesep.store import KERAS, SAVED_MODEL, TFLITE, StoredConfig
+from tfwavesep.tracks import Track, find_tracks
 from tfwavesep.training import CONFIG, RECORD
 
-TOLERANCE = 1e-4
-"""Largest difference allowed between Keras and an exported form, full scale 1.0."""
+LEAST_SNR = {"none": 80.0, "float16": 45.0, "int8-weights": 25.0, "dynamic": 10.0, "int8": 10.0}
+"""What a `.tflite` must reach with Keras' stems as what is expected, in dB; the SavedModel must reach the first."""
+
+CALIBRATION_TRACKS = 16
 
 
 def export_model(
-    run: Path, folder: Path, licence: str = "not stated", scores: Path | None = None, overwrite: bool = False
+    run: Path,
+    folder: Path,
+    licence: str | None = None,
+    scores: Path | None = None,
+    overwrite: bool = False,
+    quantize: str = "none",
+    data: Path | None = None,
 ) -> Path:
     """Write a trained model as `config.json`, `model.keras`, `1/` (SavedModel) and `model.tflite`.
 
     Everything is written beside `folder`, loaded again and compared with Keras; only then does it take its place.
 
     Args:
-        run: a training's folder, or the `model.keras` in it.
-        folder: of the model; its name is the model's. It is at once a base path for TensorFlow Serving.
-        licence: of the weights, for `config.json`.
+        run: a training's folder, or the `model.keras` in it; or a model folder, to write it anew.
+        folder: of the model; its name is the model's. It is at once a base path for TensorFlow Serving. If it ends in
+            `.zip`, the model becomes a zip file.
+        licence: of the weights, for `config.json`; by default that of the model folder, or "not stated".
         scores: the `scores.json` of an evaluation of this model, for `config.json`.
         overwrite: whether a model that is there may be replaced.
+        quantize: the form of `model.tflite`, one of `quantization.FORMS`.
+        data: data root; its validation tracks tell what the form of `model.tflite` costs in SDR, its train tracks are
+            what int8 is calibrated on.
 
     Returns:
         `folder`.
 
     Raises:
+        ConfigError: there is no such form, or int8 has no data root.
+        DataError: the data root has no tracks.
         ModelError: there is no trained model, or an exported form differs from Keras.
         OutputExistsError: `folder` exists, or is not a model and so not to be overwritten.
     """
     run = run.parent if run.suffix == ".keras" else run
+    quantization.check_form(quantize)
     _check_place(folder, overwrite)
-    preset, record = _read_run(run)
+    source = _read_source(run)
+    config = StoredConfig(**_stored(source.preset))
+    calibration = _calibration(data, config) if data and quantize == "int8" else []
     model = models.load(run / KERAS)
     with _beside(folder) as beside:
-        backends.write_config(beside, _describe(preset, record, licence, scores))
         model.save(beside / KERAS)
-        write_saved_model(model, preset, beside / SAVED_MODEL)
-        (beside / TFLITE).write_bytes(to_tflite(beside / SAVED_MODEL))
-        _compare(beside)
-        if folder.exists():
-            shutil.rmtree(folder)
-        beside.rename(folder)
+        write_saved_model(model, source.preset, beside / SAVED_MODEL)
+        tflite = quantization.quantize(to_tflite(beside / SAVED_MODEL), quantize, calibration)
+        (beside / TFLITE).write_bytes(tflite)
+        _compare(beside, config, quantize, calibration)
+        about = _describe(source, licence, scores)
+        about["tflite"] = _describe_tflite(beside, config, quantize, find_tracks(data, "valid") if data else [])
+        store.write(beside, about)
+        _take_place(beside, folder)
     return folder
 
 
 def _check_place(folder: Path, overwrite: bool) -> None:
     """Only what `export` wrote may be replaced, and only on request."""
-    if folder.exists() and not (folder / TFLITE).is_file():
+    is_model = folder.is_file() if folder.suffix == ".zip" else (folder / TFLITE).is_file()
+    if folder.exists() and not is_model:
         raise OutputExistsError(f"{folder}: exists and is not a model; choose another name")
     if folder.exists() and not overwrite:
         raise OutputExistsError(f"{folder}: exists already; --overwrite replaces it, or choose another name")
@@ -75,20 +97,52 @@ def _beside(folder: Path) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(f"{folder.parent}: cannot be written to: {error.strerror}") from error
     with temporary as name:
-        beside = Path(name) / folder.name
+        beside = Path(name) / folder.name.removesuffix(".zip")
         beside.mkdir()
         yield beside
 
 
-def _read_run(run: Path) -> tuple[Preset, dict[str, Any]]:
-    for name in (CONFIG, KERAS, RECORD):
+def _take_place(beside: Path, folder: Path) -> None:
+    if folder.suffix == ".zip":
+        archive = beside.parent / folder.name
+        store.pack(beside, archive)
+        archive.replace(folder)
+        return
+    if folder.exists():
+        shutil.rmtree(folder)
+    beside.rename(folder)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What a model is exported from."""
+
+    preset: Preset
+    record: dict[str, Any]
+    licence: str = "not stated"
+
+
+def _read_source(run: Path) -> _Source:
+    for name in (CONFIG, KERAS):
         if not (run / name).is_file():
             raise ModelError(f"{run}: has no {name}; it must be the folder of a finished `tfwavesep train`")
-    return preset_from_dict(read_json(run / CONFIG)), read_json(run / RECORD)
+    values = read_json(run / CONFIG)
+    if "preset" in values:  # a model folder
+        return _Source(preset_from_dict(values["preset"]), values.get("training", {}), values.get("licence", ""))
+    if not (run / RECORD).is_file():
+        raise ModelError(f"{run}: has no {RECORD}; it must be the folder of a finished `tfwavesep train`")
+    return _Source(preset_from_dict(values), read_json(run / RECORD))
 
 
-def _describe(preset: Preset, record: dict[str, Any], licence: str, scores: Path | None) -> dict[str, Any]:
+def _stored(preset: Preset) -> dict[str, Any]:
+    model = preset.model
+    names = ("sample_rate", "channels", "stems", "residual", "context", "block")
+    return {name: getattr(model, name) for name in names}
+
+
+def _describe(source: _Source, licence: str | None, scores: Path | None) -> dict[str, Any]:
     """All that is known of the model; the single truth about it once it is on disk."""
+    preset = source.preset
     values = preset.to_dict()
     return {
         "description": preset.description,
@@ -96,11 +150,30 @@ def _describe(preset: Preset, record: dict[str, Any], licence: str, scores: Path
         "model": values["model"],
         "context": preset.model.context,
         "block": preset.model.block,
-        "licence": licence,
+        "licence": licence or source.licence,
         "scores": read_json(scores) if scores else None,
-        "training": {key: value for key, value in record.items() if key != "preset"},
+        "training": {key: value for key, value in source.record.items() if key != "preset"},
         "preset": values,
     }
+
+
+def _describe_tflite(folder: Path, config: StoredConfig, form: str, tracks: list[Track]) -> dict[str, Any]:
+    """How `model.tflite` was made, and what that costs on music."""
+    return {
+        "quantisation": form,
+        "bytes": (folder / TFLITE).stat().st_size,
+        "beside_keras": _fidelity(folder, config, tracks).to_dict() if tracks else None,
+    }
+
+
+def _fidelity(folder: Path, config: StoredConfig, tracks: list[Track]) -> Fidelity:
+    keras_form, tflite = (backends.open_form(folder / name, config) for name in (KERAS, TFLITE))
+    return fidelity.measure(keras_form, tflite, tracks)
+
+
+def _calibration(data: Path, config: StoredConfig) -> list[np.ndarray]:
+    tracks = find_tracks(data, "train")
+    return fidelity.segments(tracks[:: -(-len(tracks) // CALIBRATION_TRACKS)], config)
 
 
 def write_saved_model(model: keras.Model, preset: Preset, path: Path) -> None:
@@ -130,26 +203,27 @@ def ops(tflite: Path) -> list[str]:
     return sorted({op["op_name"] for op in interpreter._get_ops_details() if op["op_name"] != "DELEGATE"})
 
 
-def _compare(folder: Path) -> None:
-    """Load every form again and compare it with Keras, on two lengths and two batch sizes of noise."""
-    forms = {name: backends.open_backend(str(folder / name)) for name in (KERAS, SAVED_MODEL, TFLITE)}
-    reference = forms.pop(KERAS)
-    config = reference.config
-    noise = np.random.default_rng(0)
-    for batch, blocks in ((1, 1), (2, 3)):
-        target_length = blocks * config.block * -(-256 // config.block)
-        shape = (batch, config.input_length(target_length), config.channels)
-        mixture = (0.1 * noise.standard_normal(shape)).astype(np.float32)
+def _compare(folder: Path, config: StoredConfig, form: str, music: list[np.ndarray]) -> None:
+    """Load every form again and compare it with Keras, on noise of two lengths and two batch sizes, or on the music
+    that int8 was calibrated on."""
+    reference, saved_model, tflite = (
+        backends.open_form(folder / name, config) for name in (KERAS, SAVED_MODEL, TFLITE)
+    )
+    for mixture in music[:2] or _noise(config):
         expected = reference.predict(mixture)
-        for name, form in forms.items():
-            difference = _difference(form.predict(mixture), expected)
-            if not difference <= TOLERANCE:
+        for name, other, least in ((SAVED_MODEL, saved_model, "none"), (TFLITE, tflite, form)):
+            estimates = other.predict(mixture)
+            if estimates.shape != expected.shape:
+                raise ModelError(f"{name} gives the shape {estimates.shape}, Keras {expected.shape}; not written")
+            found = snr(expected, estimates)
+            if not found >= LEAST_SNR[least]:
                 raise ModelError(
-                    f"{name} differs from Keras by {difference:.1e} (at most {TOLERANCE:.0e}); not written"
+                    f"{name} differs from Keras: {found:.1f} dB SNR (at least {LEAST_SNR[least]:.0f}); not written"
                 )
 
 
-def _difference(estimates: np.ndarray, expected: np.ndarray) -> float:
-    if estimates.shape != expected.shape:
-        raise ModelError(f"an exported form gives the shape {estimates.shape}, Keras {expected.shape}; not written")
-    return float(np.abs(estimates - expected).max())
+def _noise(config: StoredConfig) -> list[np.ndarray]:
+    noise = np.random.default_rng(0)
+    lengths = (blocks * config.block * -(-256 // config.block) for blocks in (1, 3))
+    shapes = [(batch, config.input_length(length), config.channels) for batch, length in enumerate(lengths, start=1)]
+    return [(0.1 * noise.standard_normal(shape)).astype(np.float32) for shape in shapes]

@@ -31,6 +31,13 @@ class Track:
     load_mixture: Load
     load_stem: dict[str, Load]
 
+    def load(self) -> tuple[np.ndarray, np.ndarray, int]:
+        """Decode everything: the mixture `(time, channels)`, the stems `(4, time, channels)` in the order of `STEMS`,
+        cut or padded to the mixture's length, and the rate in Hz."""
+        mixture, sample_rate = self.load_mixture()
+        stems = [self.load_stem[stem]()[0][: len(mixture)] for stem in STEMS]
+        return mixture, np.stack([np.pad(s, [(0, len(mixture) - len(s)), (0, 0)]) for s in stems]), sample_rate
+
 
 def find_tracks(root: Path, subset: str) -> list[Track]:
     """The tracks below a data root.

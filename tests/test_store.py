@@ -1,0 +1,174 @@
+"""Models on disk: what is damaged, changed or foreign is refused with what is wrong, as a folder or as a zip file."""
+
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Run, config_of
+
+from tfwavesep import store
+from tfwavesep.backends import open_backend
+from tfwavesep.backends.litert import LiteRTBackend
+from tfwavesep.errors import ModelError
+
+
+@pytest.fixture
+def copy(model: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny model, to be damaged."""
+    return Path(shutil.copytree(model, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="module")
+def archive(run: Run, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model as a zip file, exported by the command line."""
+    path = tmp_path_factory.mktemp("zip") / "tiny.zip"
+    result = run("export", trained, "-o", path, "--licence", "CC0")
+    assert result.exit_code == 0, result.output
+    assert [p.name for p in path.parent.iterdir()] == ["tiny.zip"]
+    return path
+
+
+def flip(path: Path) -> None:
+    """Change one byte, keep the size."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_config_vouches_for_every_other_file(model: Path) -> None:
+    files = {path for path in model.rglob("*") if path.is_file() and path.name != "config.json"}
+    told = config_of(model)["files"]
+    assert {model / name for name in told} == files
+    for path in files:
+        entry = told[path.relative_to(model).as_posix()]
+        assert entry == {"bytes": path.stat().st_size, "sha256": store.sha256(path)}
+
+
+@pytest.mark.parametrize("name", ["model.tflite", "model.keras", "1/saved_model.pb", "1/variables/variables.index"])
+def test_a_changed_file_is_refused(copy: Path, name: str) -> None:
+    flip(copy / name)
+    with pytest.raises(ModelError, match=f"{name}: is damaged or changed .*SHA-256"):
+        open_backend(str(copy / name.split("/")[0]))
+
+
+def test_only_the_form_that_is_opened_is_checked(copy: Path) -> None:
+    flip(copy / "model.keras")
+    assert type(open_backend(str(copy))) is LiteRTBackend
+
+
+def test_a_missing_file_is_named(copy: Path) -> None:
+    (copy / "1" / "fingerprint.pb").unlink()
+    with pytest.raises(ModelError, match=r"1/fingerprint\.pb: is missing"):
+        open_backend(str(copy / "1"))
+
+
+def test_a_file_that_was_not_exported_is_refused(copy: Path) -> None:
+    (copy / "1" / "assets").mkdir(exist_ok=True)
+    (copy / "1" / "assets" / "foreign").write_text("mine")
+    with pytest.raises(ModelError, match="foreign: is not part of the model"):
+        open_backend(str(copy / "1"))
+
+
+def test_a_zip_file_opens_like_its_folder(archive: Path) -> None:
+    backend = open_backend(str(archive))
+    assert type(backend) is LiteRTBackend
+    assert backend.config.stems == ("vocals", "drums", "bass")
+    assert type(open_backend(str(archive))) is LiteRTBackend  # a second time, from the cache
+
+
+def test_a_cached_model_that_was_changed_is_refused(archive: Path) -> None:
+    form = store.find_form(str(archive))
+    data = form.read_bytes()
+    try:
+        flip(form)
+        with pytest.raises(ModelError, match="is damaged or changed"):
+            open_backend(str(archive))
+    finally:
+        form.write_bytes(data)
+
+
+def rewrite(archive: Path, change: Callable[[dict[str, bytes]], None]) -> None:
+    """Write a zip file anew with other members."""
+    with zipfile.ZipFile(archive) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    change(members)
+    with zipfile.ZipFile(archive, "w") as file:
+        for name, data in members.items():
+            file.writestr(name, data)
+
+
+def _config(members: dict[str, bytes], change: Callable[[dict], None]) -> None:
+    about = json.loads(members["tiny/config.json"])
+    change(about)
+    members["tiny/config.json"] = json.dumps(about).encode()
+
+
+def _other_weights(members: dict[str, bytes]) -> None:
+    members["tiny/model.tflite"] = members["tiny/model.tflite"][:-1] + b"!"
+
+
+def _name_that_leads_out(members: dict[str, bytes]) -> None:
+    members["tiny/../../evil"] = b"evil"
+    entry = {"bytes": 4, "sha256": "4a1e8e7ec49b8bd5a4a0e9b4b6e5e5d8"}
+    _config(members, lambda about: about["files"].update({"../../evil": entry}))
+
+
+DAMAGES: dict[str, Callable[[dict[str, bytes]], None]] = {
+    "SHA-256 of tiny/model.tflite": _other_weights,
+    "has not the size": lambda members: members.update({"tiny/model.tflite": b"short"}),
+    "no item named": lambda members: members.pop("tiny/model.keras"),
+    "0 times config.json": lambda members: members.pop("tiny/config.json"),
+    "2 times config.json": lambda members: members.update({"config.json": b"{}"}),
+    "leads out": _name_that_leads_out,
+    "'files'": lambda members: _config(members, lambda about: about.pop("files")),
+    "'model'": lambda members: _config(members, lambda about: about.pop("model")),
+    "sample_rate": lambda members: _config(members, lambda about: about["model"].update(sample_rate=0)),
+}
+
+
+@pytest.mark.parametrize("reason", DAMAGES)
+def test_a_damaged_zip_file_is_refused_and_nothing_is_kept(
+    archive: Path, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFWAVESEP_CACHE", str(tmp_path / "cache"))
+    path = Path(shutil.copy(archive, tmp_path / "tiny.zip"))
+    rewrite(path, DAMAGES[reason])
+    with pytest.raises(ModelError, match=reason) as caught:
+        open_backend(str(path))
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not [p for p in tmp_path.rglob("*") if p.is_file() and p != path]
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.99])
+def test_a_zip_file_that_ends_early_is_refused(archive: Path, share: float, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.zip"
+    path.write_bytes(archive.read_bytes()[: int(share * archive.stat().st_size)])
+    with pytest.raises(ModelError, match="is not the zip file of a model"):
+        open_backend(str(path))
+
+
+def test_a_zip_file_that_is_there_is_kept_unless_overwritten(
+    archive: Path, trained: Path, run: Run, tmp_path: Path
+) -> None:
+    path = Path(shutil.copy(archive, tmp_path / "tiny.zip"))
+    result = run("export", trained, "-o", path)
+    assert "--overwrite" in result.output
+    assert path.read_bytes() == archive.read_bytes()
+    assert run("export", trained, "-o", path, "--overwrite").exit_code == 0
+    assert path.read_bytes() != archive.read_bytes()
+
+
+def test_code_in_a_keras_file_is_not_run(copy: Path) -> None:
+    """A Lambda layer carries Python code; safe mode refuses to make it."""
+    import keras
+
+    inputs = keras.Input((None, 1), name="mixture")
+    bad = keras.Model(inputs, keras.layers.Lambda(lambda x: x)(inputs))
+    bad.save(copy / "model.keras")
+    store.write(copy, config_of(copy))
+    with pytest.raises(ModelError, match=r"model\.keras: cannot be loaded"):
+        open_backend(str(copy / "model.keras"))

@@ -1,0 +1,50 @@
+"""Runtimes for a trained model, all behind one seam: one file each.
+
+Which one is opened follows from the form of the path or URL, never from trying. What a runtime needs is imported
+when it is opened: a `.tflite` model runs without TensorFlow.
+"""
+
+from pathlib import Path
+
+from tfwavesep import store
+from tfwavesep.backends._backend import Backend
+from tfwavesep.errors import ModelError
+
+__all__ = ["Backend", "open_backend"]
+
+
+def open_backend(model: str) -> Backend:
+    """A runtime for a model.
+
+    Args:
+        model: the name of a released model; the path of a model folder, of a zip file of one, or of one of the forms in
+            it (see `store.find_form`).
+
+    Raises:
+        ModelError: it is not there, damaged, or none of these forms.
+    """
+    path = store.find_form(model)
+    stored = store.read(path.parent)
+    store.verify(stored, path)
+    return open_form(path, stored.config)
+
+
+def open_form(path: Path, config: store.StoredConfig) -> Backend:
+    """A runtime for one form of a model.
+
+    Raises:
+        ModelError: it is damaged, or no form of a model.
+    """
+    if path.suffix == ".tflite":
+        from tfwavesep.backends.litert import LiteRTBackend
+
+        return LiteRTBackend(path, config)
+    if path.suffix == ".keras":
+        from tfwavesep.backends.keras_file import KerasBackend
+
+        return KerasBackend(path, config)
+    if (path / "saved_model.pb").is_file():
+        from tfwavesep.backends.saved_model import SavedModelBackend
+
+        return SavedModelBackend(path, config)
+    raise ModelError(f"{path}: must be a model folder, a .zip of one, a .tflite, a .keras or a SavedModel folder")

@@ -1,0 +1,44 @@
+"""What every runtime owes."""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+import numpy as np
+
+from tfwavesep.models import ModelConfig
+
+
+class Backend(Protocol):
+    """What the separator needs of a runtime.
+
+    Attributes:
+        config: what the model separates, at which rate, with which context.
+        name: of the runtime, for messages.
+        max_target_length: most samples that one run may yield, or None where nothing limits it.
+    """
+
+    config: ModelConfig
+    name: str
+    max_target_length: int | None = None
+
+    def predict(self, mixture: np.ndarray) -> np.ndarray:
+        """Run the network.
+
+        Args:
+            mixture: float32 `(batch, target_length + 2 * config.context, channels)`.
+
+        Returns:
+            float32 `(batch, stems, target_length, channels)`.
+        """
+        ...
+
+    def predict_many(self, mixtures: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Run the network on one segment after the other; a runtime that is far away has several under way.
+
+        Args:
+            mixtures: as for `predict`; taken only when they are needed, and never more than a fixed number ahead.
+
+        Yields:
+            what `predict` would return, in the same order.
+        """
+        return map(self.predict, mixtures)

@@ -1,0 +1,40 @@
+"""A `.tflite` file, run by LiteRT: no TensorFlow."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from tfwavesep.backends._backend import Backend
+from tfwavesep.errors import ModelError
+from tfwavesep.models import ModelConfig
+
+
+class LiteRTBackend(Backend):
+    """Runs a `.tflite` file."""
+
+    name = "LiteRT"
+
+    def __init__(self, path: Path, config: ModelConfig, threads: int | None = None) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self.config = config
+        try:
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads or os.cpu_count())
+        except ValueError as error:
+            raise ModelError(f"{path}: is damaged or not a TFLite model") from error
+        signature = self._interpreter.get_signature_list().get("serving_default")
+        if signature != {"inputs": ["mixture"], "outputs": ["stems"]}:
+            raise ModelError(f"{path}: is not a TFLite model of this package: no serving_default(mixture) -> stems")
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._output = self._interpreter.get_output_details()[0]["index"]
+        self._shape: tuple[int, ...] = ()
+
+    def predict(self, mixture: np.ndarray) -> np.ndarray:
+        if mixture.shape != self._shape:
+            self._interpreter.resize_tensor_input(self._input, mixture.shape, strict=True)
+            self._interpreter.allocate_tensors()
+            self._shape = mixture.shape
+        self._interpreter.set_tensor(self._input, mixture)
+        self._interpreter.invoke()
+        return np.asarray(self._interpreter.get_tensor(self._output))

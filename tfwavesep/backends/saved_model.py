@@ -1,0 +1,33 @@
+"""A SavedModel folder, run by TensorFlow."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tfwavesep.backends._backend import Backend
+from tfwavesep.errors import ModelError
+from tfwavesep.models import ModelConfig
+
+
+class SavedModelBackend(Backend):
+    """Runs a SavedModel's `serving_default` signature."""
+
+    name = "SavedModel"
+
+    def __init__(self, path: Path, config: ModelConfig) -> None:
+        import tensorflow as tf
+
+        self.config = config
+        try:
+            self._model = tf.saved_model.load(str(path))
+            self._run = self._model.signatures["serving_default"]
+            inputs, outputs = self._run.structured_input_signature[1], self._run.structured_outputs
+            if "mixture" not in inputs or "stems" not in outputs:
+                raise ValueError("its signature is not serving_default(mixture) -> stems")
+        except (OSError, KeyError, ValueError, IndexError, tf.errors.OpError) as error:
+            raise ModelError(f"{path}: is not a SavedModel of this package: {str(error).splitlines()[0]}") from error
+
+    def predict(self, mixture: np.ndarray) -> np.ndarray:
+        import tensorflow as tf
+
+        return np.asarray(self._run(mixture=tf.constant(mixture))["stems"])

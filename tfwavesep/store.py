@@ -1,0 +1,260 @@
+"""Models on disk: names, folders, zip files, and the `config.json` that explains and vouches for the rest.
+
+Nothing of a model's architecture, and so no Keras, is imported here.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tfwavesep.config import read_json
+from tfwavesep.errors import ConfigError, ModelError, OutputError, TfwavesepError, one_of
+from tfwavesep.files import cache_folder
+from tfwavesep.models import ModelConfig
+from tfwavesep.models._config import require
+
+CONFIG = "config.json"
+KERAS, TFLITE, SAVED_MODEL = "model.keras", "model.tflite", "1"
+FORMS = (TFLITE, SAVED_MODEL, KERAS)
+"""What a model folder holds beside its `config.json`; the first that is there is opened."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredConfig(ModelConfig):
+    """What `config.json` tells a runtime.
+
+    Attributes:
+        context: samples of real input needed on each side of an output sample.
+        block: output lengths must be a multiple of this, in samples.
+    """
+
+    context: int = 0
+    block: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.context >= 0, "context", self.context, "at least 0 samples")
+        require(self.block >= 1, "block", self.block, "at least 1 sample")
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A model folder.
+
+    Attributes:
+        folder: where it is.
+        about: all that its `config.json` says.
+        config: what a runtime needs of that.
+    """
+
+    folder: Path
+    about: dict[str, Any]
+    config: StoredConfig
+
+
+def released() -> dict[str, Path]:
+    """The models that come with the package, by name."""
+    try:
+        folder = resources.files("tfwavesep_saved_models")
+    except ModuleNotFoundError:
+        return {}
+    entries = (Path(str(entry)) for entry in folder.iterdir())
+    return {entry.name: entry for entry in sorted(entries) if (entry / CONFIG).is_file()}
+
+
+def locate(model: str) -> Path:
+    """The folder or file that a model's name or path stands for.
+
+    Raises:
+        ModelError: there is no such model; the known ones are listed.
+    """
+    path = Path(model)
+    if path.exists():
+        return path
+    known = released()
+    if model in known:
+        return known[model]
+    raise ModelError(one_of("model", model, known) + " (or the path of a model folder)")
+
+
+def find_form(model: str) -> Path:
+    """The file or folder that a runtime opens.
+
+    Args:
+        model: the name of a released model; a model folder or a zip file of one (the first of `FORMS` in it is
+            taken); or one of these forms inside such a folder.
+
+    Raises:
+        ModelError: there is no such model, or it has no form left.
+    """
+    path = locate(model)
+    if path.suffix == ".zip":
+        path = unpack(path)
+    if path.is_dir() and not (path / "saved_model.pb").is_file():
+        read(path)
+        form = next((path / name for name in FORMS if (path / name).exists()), None)
+        if form is None:
+            raise ModelError(f"{path}: has none of {TFLITE}, {SAVED_MODEL}/ and {KERAS}")
+        return form
+    return path
+
+
+def read(folder: Path) -> StoredModel:
+    """What the `config.json` of a model folder says.
+
+    Raises:
+        ModelError: there is none, or it is damaged.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise ModelError(f"{folder}: has no {CONFIG}; a model is a folder that `tfwavesep export` wrote")
+    try:
+        about = read_json(path)
+        return StoredModel(folder, about, stored_config(about))
+    except KeyError as error:
+        raise ModelError(f"{path}: is damaged: {error} is missing") from error
+    except (TfwavesepError, ValueError, TypeError) as error:
+        raise ModelError(f"{path}: is damaged: {error}") from error
+
+
+def stored_config(about: dict[str, Any]) -> StoredConfig:
+    """The part of a `config.json` that a runtime needs.
+
+    Raises:
+        KeyError, TypeError, ConfigError: a key is missing or has a value that cannot work.
+    """
+    model = about["model"]
+    return StoredConfig(
+        sample_rate=model["sample_rate"],
+        channels=model["channels"],
+        stems=tuple(model["stems"]),
+        residual=model["residual"],
+        context=about["context"],
+        block=about["block"],
+    )
+
+
+def write(folder: Path, about: dict[str, Any]) -> None:
+    """Write a model's `config.json`, with the size and the SHA-256 of every other file in the folder."""
+    files = {
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != CONFIG
+    }
+    text = json.dumps({**about, "files": files}, indent=2, ensure_ascii=False)
+    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def verify(model: StoredModel, form: Path) -> None:
+    """Make sure that a form is what was exported, file by file.
+
+    Raises:
+        ModelError: a file is missing, damaged, changed, or was not there at export.
+    """
+    told = model.about.get("files", {})
+    there = {form} if form.is_file() else {path for path in form.rglob("*") if path.is_file()}
+    expected = {model.folder / name for name in told if form in ((model.folder / name), *(model.folder / name).parents)}
+    for path in sorted(expected - there):
+        raise ModelError(f"{path}: is missing; get or export the model again")
+    for path in sorted(there if expected else ()):
+        name = path.relative_to(model.folder).as_posix()
+        if name not in told:
+            raise ModelError(f"{path}: is not part of the model that was exported; remove it")
+        if sha256(path) != told[name]["sha256"]:
+            raise ModelError(f"{path}: is damaged or changed (its SHA-256 is not the one in {CONFIG}); get it again")
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Write a model folder as a zip file; weights do not compress, so they are stored."""
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                file.write(path, (PurePosixPath(folder.name) / path.relative_to(folder).as_posix()))
+
+
+def unpack(archive: Path) -> Path:
+    """The folder of a model that is a zip file: unpacked into the cache once, under the file's SHA-256.
+
+    Only files that its `config.json` lists are written, and only if they have the size and the SHA-256 told there.
+
+    Raises:
+        ModelError: it is not the zip file of a model, or is damaged.
+        OutputError: the cache cannot be written to.
+    """
+    try:
+        folder = cache_folder() / "models" / sha256(archive)[:32]
+        if not folder.exists():
+            _unpack(archive, folder)
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, ConfigError, NotImplementedError, EOFError) as error:
+        raise ModelError(f"{archive}: is not the zip file of a model, or is damaged: {error}") from error
+    except OSError as error:
+        raise OutputError(f"{archive}: cannot be unpacked to {cache_folder()}: {error.strerror}") from error
+    return folder
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    with zipfile.ZipFile(archive) as file:
+        root = _root(file)
+        text = file.read(root + CONFIG)
+        about = json.loads(text)
+        stored_config(about)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder.parent) as name:
+            beside = Path(name) / "model"
+            beside.mkdir()
+            (beside / CONFIG).write_bytes(text)
+            for path, told in about["files"].items():
+                target = beside / _inside(path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(_checked(file, root + path, told))
+            with suppress(FileExistsError):  # somebody else was quicker
+                shutil.move(beside, folder)
+
+
+def _root(file: zipfile.ZipFile) -> str:
+    """The folder inside the zip file that holds the model, as a prefix of names."""
+    found = [name for name in file.namelist() if name.split("/")[-1] == CONFIG and name.count("/") <= 1]
+    if len(found) != 1:
+        raise ValueError(f"it holds {len(found)} times {CONFIG}")
+    return found[0].removesuffix(CONFIG)
+
+
+def _inside(name: str) -> PurePosixPath:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name:
+        raise ValueError(f"the name {name!r} leads out of it")
+    return path
+
+
+def _checked(file: zipfile.ZipFile, name: str, told: dict[str, Any]) -> bytes:
+    """A file out of a zip file, if it is the one that `config.json` tells of."""
+    if file.getinfo(name).file_size != told["bytes"]:
+        raise ValueError(f"{name} has not the size that {CONFIG} tells")
+    data = file.read(name)
+    if hashlib.sha256(data).hexdigest() != told["sha256"]:
+        raise ValueError(f"the SHA-256 of {name} is not the one in {CONFIG}")
+    return data
+
+
+def size(model: StoredModel, form: str) -> int:
+    """Bytes of a form, 0 if the folder does not have it."""
+    path = model.folder / form
+    files = [path] if path.is_file() else path.rglob("*")
+    return sum(os.path.getsize(file) for file in files if file.is_file())
