@@ -1,81 +1,142 @@
 """`tfwavesep separate`."""
 
+import os
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from tfwavesep.errors import TfwavesepError
+from .progress import Progress, notes, printable
+
+if TYPE_CHECKING:
+    from tfwavesep.jobs import Outcome, Settings
+
+PIPE = Path("-")
 
 
 @click.command()
-@click.argument("songs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default="separated", show_default=True,
-              help="Folder for the stems: SONG/STEM.wav.")  # fmt: skip
+@click.argument("songs", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path, allow_dash=True), default="separated",
+              show_default=True, help="Folder for the stems; - for standard output, which takes one stem.")  # fmt: skip
 @click.option("-m", "--model", default="default", show_default=True,
               help="A released model's name, a model folder, or the .tflite, .keras or SavedModel in it.")  # fmt: skip
 @click.option("--stems", help="Only these, such as vocals,drums. By default all of the model's.")
+@click.option("--two-stems", metavar="STEM", help="This stem, and all the rest of the song as one.")
+@click.option("--format", "extension", type=click.Choice(["wav", "flac", "ogg", "mp3"]), default="wav",
+              show_default=True, help="Of the stems' files.")  # fmt: skip
+@click.option("--bits", type=click.Choice(["16", "24", "float"]),
+              help="Sample format of wav (float by default, which never clips) and flac (24).")  # fmt: skip
+@click.option("--filename", "template", default="{track}/{stem}.{ext}", show_default=True, metavar="PATTERN",
+              help="Of the stems, below the output folder: {track}, {trackext}, {stem}, {ext}.")  # fmt: skip
+@click.option("--clip-mode", type=click.Choice(["rescale", "clamp", "none"]), default="rescale", show_default=True,
+              help="Where a stem would clip: one gain for all stems, cut its peaks, or refuse the song.")  # fmt: skip
+@click.option("--nan", type=click.Choice(["refuse", "zero"]), default="refuse", show_default=True,
+              help="What to do with samples that are not numbers.")  # fmt: skip
+@click.option("--start", type=float, default=0.0, metavar="SECONDS", help="Where in the song to begin.")
+@click.option("--duration", type=float, metavar="SECONDS", help="How much of it to separate. By default all.")
 @click.option("--segment", type=float, metavar="SECONDS",
-              help="Audio per run of the network: changes memory and speed, not what is heard.")  # fmt: skip
+              help="Audio per run of the network: changes memory, speed, a pipe's delay.")  # fmt: skip
+@click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Songs separated at the same time.")  # fmt: skip
+@click.option("--skip-existing", is_flag=True, help="Leave songs whose stems are there; make missing stems.")
+@click.option("--overwrite", is_flag=True, help="Replace stems that are there.")
+@click.option("--shard", metavar="I/N", default="1/1", help="Do the I-th of N parts of the songs.")
+@click.option("--manifest", type=click.Path(path_type=Path), metavar="FILE",
+              help="Append a line of JSON for every song: hashes, settings, files, peaks, seconds, error.")  # fmt: skip
+@click.option("--raw-format", metavar="TYPE[:RATE:CHANNELS]",
+              help="Pipes carry samples without a header: TYPE is s16le, s24le or f32le; RATE and CHANNELS say that "
+                   "standard input does too.")  # fmt: skip
 @click.option("--references", type=click.Path(path_type=Path, exists=True, file_okay=False),
               help="Folder with the true stems: the stems' SDR is shown.")  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Replace stems that are there.")
-def separate(
-    songs: tuple[Path, ...],
-    folder: Path,
-    model: str,
-    stems: str | None,
-    segment: float | None,
-    references: Path | None,
-    overwrite: bool,
-) -> None:
-    """Separate SONGS, audio files or folders of them, into stems.
+def separate(songs: tuple[Path, ...], folder: Path, **options: Any) -> None:
+    """Separate SONGS into stems: audio files, folders, patterns such as 'album/*.mp3', or - for standard input.
 
     \b
     Example:
       tfwavesep separate song.mp3 -o stems
     """
-    from tfwavesep.separator import Separator, separate_file
+    settings = _settings(options)
+    if PIPE in songs and len(songs) > 1:
+        raise click.UsageError("- is standard input: it cannot be separated together with other songs")
+    if folder == PIPE:
+        _to_pipe(songs, settings)
+    else:
+        _to_files(songs, folder, settings, options)
 
-    separator = Separator.load(model, segment)
-    wanted = tuple(name.strip() for name in stems.split(",")) if stems else ()
-    files, failures = _expand(songs)
-    for song in files:
+
+def _settings(options: dict[str, Any]) -> "Settings":
+    from tfwavesep.decoding import RawFormat
+    from tfwavesep.encoding import Format
+    from tfwavesep.jobs import Settings
+
+    return Settings(
+        model=options["model"],
+        segment_seconds=options["segment"],
+        stems=tuple(name.strip() for name in options["stems"].split(",")) if options["stems"] else (),
+        two_stems=options["two_stems"],
+        form=Format.parse(options["extension"], options["bits"]),
+        clip_mode=options["clip_mode"],
+        start_seconds=options["start"],
+        duration_seconds=options["duration"],
+        zero_bad_samples=options["nan"] == "zero",
+        raw=RawFormat.parse(options["raw_format"]) if options["raw_format"] else None,
+    )
+
+
+def _to_files(songs: tuple[Path, ...], folder: Path, settings: "Settings", options: dict[str, Any]) -> None:
+    from tfwavesep import batch, planning
+    from tfwavesep.manifest import Manifest
+
+    output = planning.Output(folder, options["template"])
+    shard = planning.parse_shard(options["shard"])
+    manifest = Manifest(options["manifest"]) if options["manifest"] else None
+    separator = batch.load(settings)
+    model_sha256 = batch.model_sha256(settings.model) if manifest else None
+    sources, failures = planning.expand(songs, folder)
+    plan = planning.plan(
+        sources, settings, separator.targets, output, _existing(options), manifest, model_sha256, shard
+    )
+    with Progress(len(plan.jobs) + len(plan.settled) + len(failures), manifest) as progress:
+        for outcome in (*failures, *plan.settled):
+            progress.finished(outcome)
+        batch.run(plan.jobs, separator, options["jobs"], progress)
+    if options["references"]:
+        _show_scores(progress.done, options["references"])
+    if progress.failed:
+        raise click.ClickException(_summary([printable(str(outcome.error)) for outcome in progress.failed]))
+
+
+def _to_pipe(songs: tuple[Path, ...], settings: "Settings") -> None:
+    from tfwavesep import batch, jobs, pipes
+
+    if len(songs) > 1:
+        raise click.UsageError("-o -: standard output takes one song")
+    separator = batch.load(settings)
+    pipes.one_stem(settings.choice(separator.targets))
+    with jobs.open_source(songs[0], settings) as reader:
         try:
-            done = separate_file(separator, song, folder, wanted, overwrite)
-            click.echo(f"{song} ({done.seconds:.1f} s): {', '.join(str(path) for path in done.stems.values())}")
-            if references:
-                _show_scores(done.stems, references)
-        except TfwavesepError as error:
-            failures.append(str(error))
-            if len(files) > 1:
-                click.echo(f"failed: {error}", err=True)
-    if failures:
-        raise click.ClickException(failures[0] if len(failures) == 1 else _summary(failures))
+            written = pipes.separate_into(sys.stdout.buffer, separator, reader, settings)
+        except BrokenPipeError:  # whoever listened has gone: nothing is left to do
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return
+    for line in notes(reader.warnings, written.gain_db, written.clipped):
+        click.echo(printable(f"{songs[0]}: {line}"), err=True)
 
 
-def _expand(songs: tuple[Path, ...]) -> tuple[list[Path], list[str]]:
-    """The files that are meant; and what is wrong with folders without audio, and with songs whose stems would take
-    the place of another's."""
-    from tfwavesep.audio import find
+def _show_scores(done: "list[Outcome]", references: Path) -> None:
+    from tfwavesep.metrics import compare_files
 
-    files: dict[str, Path] = {}
-    failures: list[str] = []
-    for song in songs:
-        found = find(song) if song.is_dir() else [song]
-        if not found:
-            failures.append(f"{song}: is a folder without audio files")
-        for file in found:
-            if files.setdefault(file.stem, file) is not file:
-                failures.append(f"{file}: its stems would overwrite those of {files[file.stem]}; separate it elsewhere")
-    return list(files.values()), failures
+    for outcome in done:
+        for stem, value in compare_files(outcome.stems, references).items():
+            click.echo(f"  {stem:14s} SDR {value:6.2f} dB against {references}")
+
+
+def _existing(options: dict[str, Any]) -> str:
+    if options["skip_existing"] and options["overwrite"]:
+        raise click.UsageError("--skip-existing and --overwrite: only one of them can be meant")
+    return "skip" if options["skip_existing"] else "overwrite" if options["overwrite"] else "refuse"
 
 
 def _summary(failures: list[str]) -> str:
-    return f"{len(failures)} failed: {'; '.join(failures)}"
-
-
-def _show_scores(stems: dict[str, Path], references: Path) -> None:
-    from tfwavesep.metrics import compare_files
-
-    for stem, value in compare_files(stems, references).items():
-        click.echo(f"  {stem:14s} SDR {value:6.2f} dB against {references}")
+    return failures[0] if len(failures) == 1 else f"{len(failures)} failed: {'; '.join(failures)}"

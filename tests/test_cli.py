@@ -234,7 +234,7 @@ def test_a_folder_is_separated_file_by_file(model: Path, run: Run, tmp_path: Pat
     result = run("separate", tmp_path / "album", "-m", model, "-o", tmp_path / "stems", "--stems", "vocals, other")
     assert result.exit_code == 0, result.output
     stems = {path.relative_to(tmp_path / "stems") for path in listing(tmp_path / "stems")}
-    assert stems == {Path(song) / f"{stem}.wav" for song in ("ä", "b") for stem in ("vocals", "other")}
+    assert stems == {Path(song) / f"{stem}.wav" for song in ("ä", "second/b") for stem in ("vocals", "other")}
 
 
 def test_references_are_compared(model: Path, run: Run, tmp_path: Path) -> None:

@@ -12,14 +12,20 @@ ROOT = Path(__file__).parent.parent
 
 LAYERS = [
     {"errors"},
-    {"stems", "files"},
-    {"audio", "chunking"},
+    {"stems", "files", "wavfile", "ogg"},
+    {"decoding", "encoding", "chunking"},
+    {"audio"},
     {"_stempeg", "models"},
     {"losses", "config", "tracks"},
     {"cache", "store"},
     {"data", "backends"},
-    {"training", "separator", "metrics", "quantization"},
-    {"fidelity"},
+    {"training", "streaming", "metrics", "quantization"},
+    {"separator", "levels"},
+    {"fidelity", "stemfiles"},
+    {"jobs"},
+    {"manifest", "pipes"},
+    {"planning"},
+    {"batch"},
     {"export", "evaluation"},
 ]
 """Modules may import from earlier sets only."""

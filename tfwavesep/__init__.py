@@ -15,7 +15,7 @@ _HOMES = {
     "export_model": "export",
     "load_preset": "config",
     "open_backend": "backends",
-    "separate_file": "separator",
+    "separate_file": "batch",
     "train": "training",
 }
 

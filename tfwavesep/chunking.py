@@ -1,16 +1,38 @@
-"""Cutting a song into segments that overlap by the network's context. Only NumPy here."""
+"""Cutting a song into segments that overlap by the context of what works on them. Only NumPy here."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How a song is cut: segment `k` yields the samples `k * target_length` up to `(k + 1) * target_length`.
+
+    Attributes:
+        target_length: samples that each segment yields.
+        context: samples needed on each side of them.
+    """
+
+    target_length: int
+    context: int
+
+    def reach(self, place: int) -> int:
+        """The sample of a song where feeding must begin at the latest, so that the one at `place` comes out."""
+        return max(0, place // self.target_length * self.target_length - self.context)
+
+    def first(self, start: int) -> int:
+        """The first sample of a song that comes out when feeding begins at `start`."""
+        return -(-(start + self.context) // self.target_length) * self.target_length if start else 0
 
 
 class Segmenter:
     """Turns audio that arrives in pieces into segments on one fixed grid.
 
-    Segment `k` holds what the network needs to put out samples `k * target_length` up to
-    `(k + 1) * target_length`: those samples and `context` more on each side. Neighbours are real; zeros stand
-    only before the song's start and beyond its end. The grid does not depend on how the pieces are cut, so
+    Segment `k` holds what is needed to put out samples `k * target_length` up to `(k + 1) * target_length`: those
+    samples and `context` more on each side. Neighbours are real; zeros stand only before the song's start and
+    beyond its end. The grid depends neither on how the pieces are cut nor on where in the song they begin, so
     neither does what comes out.
 
     Shape:
@@ -19,6 +41,11 @@ class Segmenter:
     Args:
         target_length: samples that each segment yields.
         context: samples needed on each side.
+        start: place in the song of the first sample that will be fed; above 0 only segments whose whole context
+            is fed are put out.
+
+    Attributes:
+        first: place in the song of the first sample that the first segment yields.
 
     >>> segmenter = Segmenter(target_length=2, context=1)
     >>> song = np.arange(1, 4).reshape(3, 1)
@@ -26,28 +53,29 @@ class Segmenter:
     [[0, 1, 2, 3], [2, 3, 0, 0]]
     """
 
-    def __init__(self, target_length: int, context: int) -> None:
+    def __init__(self, target_length: int, context: int, start: int = 0) -> None:
         self.target_length = target_length
         self.context = context
-        self.fed = 0
-        self._emitted = 0
+        self.first = Grid(target_length, context).first(start)
+        self.end = start
+        self._next = self.first - context
         self._pieces: list[np.ndarray] = []
         self._held = 0
 
     def feed(self, audio: np.ndarray) -> Iterator[np.ndarray]:
         """Take the next piece; yield the segments that are complete with it."""
-        if not self._pieces:
+        if self.end == 0 and not self._pieces:
             self._hold(self._zeros(audio, self.context))
-        self.fed += audio.shape[-2]
-        self._hold(audio)
+        unneeded = max(0, self._next - self.end) if not self._held else 0
+        self.end += audio.shape[-2]
+        self._hold(audio[..., unneeded:, :])
         yield from self._complete()
 
     def flush(self) -> Iterator[np.ndarray]:
         """No more will come: yield what is left, with zeros beyond the end."""
-        segments = -(-self.fed // self.target_length)
-        if segments > self._emitted:
-            needed = segments * self.target_length + 2 * self.context
-            self._hold(self._zeros(self._pieces[0], needed - self._emitted * self.target_length - self._held))
+        needed = -(-self.end // self.target_length) * self.target_length + self.context
+        if self._pieces and self._next + self.context < self.end:
+            self._hold(self._zeros(self._pieces[0], needed - self._next - self._held))
             yield from self._complete()
 
     def _hold(self, audio: np.ndarray) -> None:
@@ -64,7 +92,7 @@ class Segmenter:
         for start in starts:
             yield audio[..., start : start + length, :]
         rest = audio[..., len(starts) * self.target_length :, :]
-        self._emitted += len(starts)
+        self._next += len(starts) * self.target_length
         self._pieces, self._held = [rest], rest.shape[-2]
 
     @staticmethod

@@ -17,7 +17,7 @@ from typing import Any
 
 from tfwavesep.config import read_json
 from tfwavesep.errors import ConfigError, ModelError, OutputError, TfwavesepError, one_of
-from tfwavesep.files import cache_folder
+from tfwavesep.files import cache_folder, sha256
 from tfwavesep.models import ModelConfig
 from tfwavesep.models._config import require
 
@@ -151,15 +151,6 @@ def write(folder: Path, about: dict[str, Any]) -> None:
     }
     text = json.dumps({**about, "files": files}, indent=2, ensure_ascii=False)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def verify(model: StoredModel, form: Path) -> None:

@@ -1,0 +1,108 @@
+"""How a batch goes, shown to people: a bar in seconds of audio at a terminal, one line per song everywhere."""
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from tfwavesep.jobs import Job, Outcome
+    from tfwavesep.manifest import Manifest
+
+
+class Progress:
+    """Keeps count of a batch, writes its manifest, and shows how far it is; see `batch.Monitor`.
+
+    Args:
+        songs: how many there are to separate.
+        manifest: for a row of every song, or None.
+    """
+
+    def __init__(self, songs: int, manifest: "Manifest | None" = None) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self.done: list[Outcome] = []
+        self.failed: list[Outcome] = []
+        self._songs, self._manifest = songs, manifest
+        self._began = time.monotonic()
+        self._seconds: dict[object, float] = {}
+        self._lengths: dict[object, float] = {}
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[shown]}"))
+        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bar.add_task("", total=None, shown="")
+
+    def __enter__(self) -> "Progress":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def progressed(self, job: "Job", seconds: float, length: float | None) -> None:
+        """So many seconds of a song are done, of so many if that is known."""
+        self._seconds[job.source] = seconds
+        if length:
+            self._lengths[job.source] = length
+        self._show()
+
+    def finished(self, outcome: "Outcome") -> None:
+        """A song is finished, well or not."""
+        if self._manifest:
+            self._manifest.append(outcome)
+        if outcome.status == "failed":
+            self.failed.append(outcome)
+            if self._songs > 1:
+                self._say(f"failed: {outcome.error}", err=True)
+        elif outcome.status == "skipped":
+            self._say(f"{outcome.source}: done already", err=True)
+        else:
+            self.done.append(outcome)
+            self._say(f"{outcome.source} ({outcome.seconds:.1f} s): {', '.join(outcome.outputs.values())}")
+        for warning in notes(outcome.warnings, outcome.gain_db, outcome.clipped):
+            self._say(f"{outcome.source}: {warning}", err=True)
+
+    def _say(self, line: str, err: bool = False) -> None:
+        self._bar.stop()
+        click.echo(printable(line), err=err)
+        self._bar.start()
+
+    def _show(self) -> None:
+        done, took = sum(self._seconds.values()), time.monotonic() - self._began
+        mean = sum(self._lengths.values()) / len(self._lengths) if self._lengths else None
+        total = mean * self._songs if mean else None
+        rate = done / took if took else 0.0
+        left = f", {clock((total - done) / rate)} left" if total and rate and total > done else ""
+        songs = f"song {len(self._seconds)} of {self._songs}" if self._songs > 1 else "separating"
+        shown = f"{clock(done)}{f' of {clock(total)}' if total else ''} of audio, {rate:.1f} x real time{left}"
+        self._bar.update(self._task, description=songs, completed=done, total=total, shown=shown)
+
+
+def notes(warnings: list[str], gain_db: float, clipped: int) -> list[str]:
+    """What should be known of a song that was separated."""
+    lines = list(warnings)
+    if gain_db:
+        lines.append(f"all stems are {-gain_db:.1f} dB softer, so that none clips")
+    if clipped:
+        lines.append(f"{clipped} samples were cut to full scale")
+    return lines
+
+
+def clock(seconds: float) -> str:
+    """Seconds as people read them.
+
+    >>> clock(3725), clock(59.6)
+    ('1:02:05', '1:00')
+    """
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def printable(text: str) -> str:
+    """Text that any terminal takes, though a file's name is not text."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

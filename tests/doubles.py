@@ -1,0 +1,49 @@
+"""A small stand-in for a trained model, whose output can be told exactly, for tests of all that is around a model."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfwavesep.backends import Backend
+from tfwavesep.models import ModelConfig
+from tfwavesep.separator import Separator
+
+RATE = 8000
+SEGMENT = 0.05
+TARGET = 399
+"""Samples of a segment of 0.05 s at 8 kHz, in blocks of 3."""
+
+TAPS = np.array([0.05, 0.1, 0.3, 0.35, 0.15, 0.05, 0.02], np.float32)
+SHARES = (0.5, 0.3, 0.1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(ModelConfig):
+    """Blocks of 3 samples, 3 samples of context."""
+
+    context: int = 3
+    block: int = 3
+
+
+class Smoother(Backend):
+    """Each stem is a share of the mixture, smoothed by a filter that is not symmetric: every neighbour counts."""
+
+    name = "smoother"
+
+    def __init__(self, channels: int = 1) -> None:
+        self.config = Config(sample_rate=RATE, channels=channels, stems=("vocals", "drums", "bass"), residual="other")
+
+    def predict(self, mixture: np.ndarray) -> np.ndarray:
+        assert mixture.dtype == np.float32
+        assert mixture.shape[2] == self.config.channels
+        target_length = mixture.shape[1] - 2 * self.config.context
+        smooth = sum(tap * mixture[:, i : i + target_length] for i, tap in enumerate(TAPS))
+        return np.stack([np.float32(share) * smooth for share in SHARES], axis=1)
+
+
+def noise(length: int, channels: int = 1, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-0.5, 0.5, (length, channels)).astype(np.float32)
+
+
+def separator(channels: int = 1) -> Separator:
+    return Separator(Smoother(channels), SEGMENT)

@@ -1,0 +1,128 @@
+"""Many songs: every one gets its outcome, whatever happens to the others and to the processes."""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from doubles import noise, separator
+
+from tfwavesep import batch
+from tfwavesep.jobs import Job, Outcome, Settings
+
+
+class Notes:
+    """A monitor that remembers."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, Outcome] = {}
+        self.seconds: dict[str, list[float]] = {}
+
+    def progressed(self, job: Job, seconds: float, length: float | None) -> None:
+        assert length is None or seconds <= length + 1e-6
+        self.seconds.setdefault(job.source.name, []).append(seconds)
+
+    def finished(self, outcome: Outcome) -> None:
+        assert outcome.source not in self.outcomes
+        self.outcomes[outcome.source] = outcome
+
+    @property
+    def status(self) -> dict[str, str]:
+        return {Path(source).name: outcome.status for source, outcome in self.outcomes.items()}
+
+
+def songs(folder: Path, count: int, settings: Settings, seconds: float = 0.5) -> list[Job]:
+    jobs = []
+    for number in range(count):
+        path = folder / f"{number}.wav"
+        soundfile.write(path, noise(int(seconds * 8000), seed=number), 8000, "PCM_16")
+        outputs = {stem: folder / "out" / path.stem / f"{stem}.wav" for stem in ("vocals", "drums", "bass", "other")}
+        jobs.append(Job(path, outputs, settings))
+    return jobs
+
+
+def spoil(job: Job) -> None:
+    job.source.write_text("no music")
+
+
+def samples(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*.wav"))}
+
+
+def test_one_bad_song_does_not_stop_the_others(tmp_path: Path) -> None:
+    jobs, notes = songs(tmp_path, 3, Settings()), Notes()
+    spoil(jobs[1])
+    batch.run(jobs, separator(), 1, notes)
+    assert notes.status == {"0.wav": "done", "1.wav": "failed", "2.wav": "done"}
+    assert "1.wav: is not an audio file" in str(notes.outcomes[str(jobs[1].source)].error)
+    done = notes.outcomes[str(jobs[0].source)]
+    assert (done.seconds, list(done.peak)) == (0.5, ["vocals", "drums", "bass", "other"])
+    assert notes.seconds["0.wav"] == sorted(notes.seconds["0.wav"])
+    assert notes.seconds["0.wav"][-1] == pytest.approx(0.5)
+
+
+def test_errors_that_nobody_thought_of_are_outcomes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs, notes = songs(tmp_path, 2, Settings()), Notes()
+    monkeypatch.setattr(np, "rint", lambda _: 1 / 0)
+    batch.run(jobs, separator(), 1, notes)
+    assert set(notes.status.values()) == {"failed"}
+    assert "unexpected, please report it: ZeroDivisionError" in str(notes.outcomes[str(jobs[0].source)].error)
+    assert not (tmp_path / "out").exists()
+
+
+def test_several_at_a_time_give_the_same_bytes(tmp_path: Path, model: Path) -> None:
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    for folder, workers in ((alone, 1), (together, 2)):
+        folder.mkdir()
+        jobs, notes = songs(folder, 5, Settings(str(model))), Notes()
+        spoil(jobs[3])
+        batch.run(jobs, batch.load(jobs[0].settings), workers, notes)
+        assert notes.status == {f"{number}.wav": "failed" if number == 3 else "done" for number in range(5)}
+        assert notes.seconds["4.wav"][-1] == pytest.approx(0.5)
+    assert samples(alone) == samples(together)
+    assert len(samples(alone)) == 5 - 1 + 4 * 4 + 1
+
+
+def killed_while_reading(folder: Path) -> Job:
+    """A song that never comes: a named pipe that nobody writes to."""
+    os.mkfifo(folder / "pipe.wav")
+    return Job(folder / "pipe.wav", {"vocals": folder / "out" / "pipe" / "vocals.wav"}, Settings())
+
+
+def test_a_process_that_is_killed_takes_only_its_own_song_with_it(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    jobs = songs(tmp_path, 4, Settings(str(model)))
+    jobs.insert(1, replace(killed_while_reading(tmp_path), settings=jobs[0].settings))
+    started: list[batch._Worker] = []
+    give = batch._Worker.give
+
+    def give_and_kill(worker: batch._Worker, job: Job) -> None:
+        give(worker, job)
+        started.append(worker)
+        if job.source.name == "pipe.wav":
+            os.kill(worker.process.pid or 0, signal.SIGKILL)
+
+    monkeypatch.setattr(batch._Worker, "give", give_and_kill)
+    notes = Notes()
+    batch.run(jobs, batch.load(jobs[0].settings), 2, notes)
+    assert notes.status == {**{f"{number}.wav": "done" for number in range(4)}, "pipe.wav": "failed"}
+    assert "was killed by SIGKILL" in str(notes.outcomes[str(jobs[1].source)].error)
+    assert not any(worker.process.is_alive() for worker in started)
+
+
+def test_workers_end_when_the_batch_is_interrupted(tmp_path: Path, model: Path) -> None:
+    """What a worker was writing disappears with it."""
+
+    class Impatient(Notes):
+        def progressed(self, job: Job, seconds: float, length: float | None) -> None:
+            raise KeyboardInterrupt
+
+    jobs = songs(tmp_path, 2, Settings(str(model)), seconds=600)
+    with pytest.raises(KeyboardInterrupt):
+        batch.run(jobs, batch.load(jobs[0].settings), 2, Impatient())
+    assert not (tmp_path / "out").exists()

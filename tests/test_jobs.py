@@ -1,0 +1,134 @@
+"""One song, from its file to its stems: whole or not at all, at the song's own rate, channels and length."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from doubles import RATE, SEGMENT, Smoother, noise, separator
+
+from tfwavesep.batch import separate_file
+from tfwavesep.errors import AudioError, ConfigError, OutputExistsError
+from tfwavesep.separator import Separator
+
+
+class Interrupted(Smoother):
+    """Somebody presses Ctrl-C when the second segment runs."""
+
+    calls = 0
+
+    def predict(self, mixture: np.ndarray) -> np.ndarray:
+        self.calls += 1
+        if self.calls == 2:
+            raise KeyboardInterrupt
+        return super().predict(mixture)
+
+
+def files(folder: Path) -> list[Path]:
+    """All files below a folder, hidden ones too."""
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    """0.5 s in stereo at 22.05 kHz."""
+    path = tmp_path / "song.wav"
+    soundfile.write(path, noise(11025, 2), 22050, "PCM_16")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "sample_rate", "channels", "subtype"),
+    [
+        ("song.wav", 44100, 2, "PCM_16"),
+        ("song.flac", 48000, 1, "PCM_24"),
+        ("six.wav", 8000, 6, "FLOAT"),
+        ("a.b.c.aiff", 22050, 3, "PCM_16"),
+        ("Sigur Rós, Ágætis 音楽 🎵.flac", 16000, 2, "PCM_16"),
+    ],
+)
+def test_files_have_the_songs_rate_channels_and_length(
+    name: str, sample_rate: int, channels: int, subtype: str, tmp_path: Path
+) -> None:
+    song = tmp_path / name
+    soundfile.write(song, noise(9001, channels), sample_rate, subtype)
+    done = separate_file(separator(2), song, tmp_path / "stems")
+    assert done.seconds == 9001 / sample_rate
+    assert done.stems == {s: tmp_path / "stems" / song.stem / f"{s}.wav" for s in ("vocals", "drums", "bass", "other")}
+    stems = [soundfile.read(path, dtype="float32", always_2d=True) for path in done.stems.values()]
+    assert {(samples.shape, rate) for samples, rate in stems} == {((9001, channels), sample_rate)}
+    mixture = soundfile.read(song, dtype="float32", always_2d=True)[0]
+    np.testing.assert_allclose(sum(samples for samples, _ in stems), mixture, atol=1e-6)
+    assert sorted(files(tmp_path / "stems")) == sorted(done.stems.values())
+
+
+def test_only_the_stems_that_were_asked_for(song: Path, tmp_path: Path) -> None:
+    everything = separate_file(separator(), song, tmp_path / "all").stems
+    some = separate_file(separator(), song, tmp_path / "some", ("other", "drums")).stems
+    assert sorted(files(tmp_path / "some")) == sorted(some.values())
+    for stem in ("other", "drums"):
+        assert some[stem].read_bytes() == everything[stem].read_bytes()
+
+
+def test_unknown_stem_suggests_the_nearest(song: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'vocals'"):
+        separate_file(separator(), song, tmp_path / "stems", ("vocal",))
+    assert not (tmp_path / "stems").exists()
+
+
+def test_stems_that_are_there_are_kept_unless_overwritten(song: Path, tmp_path: Path) -> None:
+    there = tmp_path / "song" / "drums.wav"
+    there.parent.mkdir()
+    there.write_text("mine")
+    with pytest.raises(OutputExistsError, match=r"drums\.wav: exists already"):
+        separate_file(separator(), song, tmp_path)
+    assert there.read_text() == "mine"
+    assert files(there.parent) == [there]
+    separate_file(separator(), song, tmp_path, overwrite=True)
+    assert soundfile.info(there).frames == 11025
+
+
+def truncated(path: Path) -> None:
+    """A FLAC that ends in the middle; its header promises the whole."""
+    soundfile.write(path, noise(200_000), RATE, "PCM_16")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
+
+
+def with_nan(path: Path) -> None:
+    """A float WAV with a NaN after the first blocks, under the name of a FLAC."""
+    samples = noise(200_000)
+    samples[150_000] = np.nan
+    soundfile.write(path, samples, RATE, "FLOAT", format="WAV")
+
+
+@pytest.mark.parametrize("damage", [truncated, with_nan])
+def test_an_error_in_mid_file_leaves_nothing(damage: Callable[[Path], None], tmp_path: Path) -> None:
+    song = tmp_path / "song.flac"
+    damage(song)
+    with pytest.raises(AudioError, match=r"song\.flac"):
+        separate_file(separator(), song, tmp_path / "stems")
+    assert files(tmp_path / "stems") == []
+
+
+def test_an_error_keeps_the_stems_that_were_there(tmp_path: Path) -> None:
+    song = tmp_path / "song.flac"
+    soundfile.write(song, noise(1000), RATE)
+    before = {path: path.read_bytes() for path in separate_file(separator(), song, tmp_path / "stems").stems.values()}
+    truncated(song)
+    with pytest.raises(AudioError):
+        separate_file(separator(), song, tmp_path / "stems", overwrite=True)
+    assert {path: path.read_bytes() for path in files(tmp_path / "stems")} == before
+
+
+def test_an_interruption_leaves_nothing(song: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        separate_file(Separator(Interrupted(), SEGMENT), song, tmp_path / "stems")
+    assert files(tmp_path / "stems") == []
+
+
+def test_a_file_without_samples_is_refused(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "none.wav", np.zeros((0, 2)), RATE)
+    with pytest.raises(AudioError, match="no samples"):
+        separate_file(separator(), tmp_path / "none.wav", tmp_path / "stems")
+    assert files(tmp_path / "stems") == []

@@ -1,0 +1,165 @@
+"""What a user names becomes jobs: every song once, no stem in another's place, nothing done twice."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tfwavesep.encoding import Format
+from tfwavesep.errors import ConfigError
+from tfwavesep.files import sha256
+from tfwavesep.jobs import Outcome, Settings
+from tfwavesep.manifest import Manifest
+from tfwavesep.planning import Output, Plan, Source, expand, parse_shard, plan, track_name
+
+TARGETS = ("vocals", "other")
+OUT = Path("out")
+
+
+@pytest.fixture
+def album(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Songs in folders, and things that are none."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("album/2.wav", "album/1.MP3", "album/cd/1.mp3", "album/notes.txt", "album/._1.mp3", "single.flac"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(name)
+    return Path("album")
+
+
+def made(*names: str, settings: Settings | None = None, **options: object) -> Plan:
+    sources = [Source(Path(name)) for name in names]
+    return plan(sources, settings or Settings(), TARGETS, Output(OUT), **options)  # type: ignore[arg-type]
+
+
+def test_folders_keep_their_shape_and_files_come_once(album: Path) -> None:
+    songs, failures = expand([album, Path("single.flac"), album / "2.wav", Path("./single.flac")])
+    assert [(str(song.path), str(song.below)) for song in songs] == [
+        ("album/1.MP3", "."), ("album/2.wav", "."), ("album/cd/1.mp3", "cd"), ("single.flac", "."),
+    ]  # fmt: skip
+    assert not failures
+    jobs = plan(songs, Settings(), TARGETS, Output(OUT)).jobs
+    assert [str(job.outputs["other"]) for job in jobs] == [
+        "out/1/other.wav", "out/2/other.wav", "out/cd/1/other.wav", "out/single/other.wav",
+    ]  # fmt: skip
+
+
+def test_patterns_are_expanded_unless_a_file_has_that_name(album: Path) -> None:
+    Path("[live].mp3").touch()
+    assert [str(song.path) for song in expand([Path("album/**/1.*")])[0]] == ["album/1.MP3", "album/cd/1.mp3"]
+    assert [str(song.path) for song in expand([Path("[live].mp3")])[0]] == ["[live].mp3"]
+
+
+def test_what_holds_no_songs_is_told(album: Path) -> None:
+    Path("nothing").mkdir()
+    songs, failures = expand([Path("nothing"), Path("*.ogg"), Path("missing.wav")])
+    assert [failure.error for failure in failures] == [
+        "nothing: is a folder without audio files", "*.ogg: no such files",
+    ]  # fmt: skip
+    assert [str(song.path) for song in songs] == ["missing.wav"]
+
+
+def test_stems_are_not_taken_for_songs(album: Path) -> None:
+    stems = album / "stems"
+    stems.mkdir()
+    (stems / "vocals.wav").touch()
+    assert "album/stems/vocals.wav" not in [str(song.path) for song in expand([album], stems)[0]]
+    assert "album/stems/vocals.wav" in [str(song.path) for song in expand([album])[0]]
+
+
+def test_links_in_a_circle_end(album: Path) -> None:
+    (album / "again").symlink_to(album.resolve())
+    (album / "gone.wav").symlink_to("nowhere")
+    os.mkfifo(album / "pipe.wav")
+    assert len(expand([album])[0]) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a.stem.mp4", ("a", "stem.mp4")), ("a.Stem.MP4", ("a", "Stem.MP4")), ("a.stem.wav", ("a.stem", "wav")),
+     (".stem.mp4", (".stem", "mp4")), ("a", ("a", "")), ("-", ("stdin", ""))],
+)  # fmt: skip
+def test_track_names(name: str, expected: tuple[str, str]) -> None:
+    assert track_name(Path(name)) == expected
+
+
+def test_a_name_that_is_taken_is_a_failure_of_the_later_song() -> None:
+    made_of = made("a/song.wav", "b/song.wav", "c.wav")
+    assert [str(job.source) for job in made_of.jobs] == ["a/song.wav", "c.wav"]
+    (failure,) = made_of.settled
+    assert failure.source == "b/song.wav"
+    assert "would take the place of those of a/song.wav" in str(failure.error)
+
+
+def test_a_pattern_can_keep_endings_apart() -> None:
+    sources = [Source(Path("song.wav")), Source(Path("song.mp3"))]
+    jobs = plan(sources, Settings(), TARGETS, Output(OUT, "{track}.{trackext}/{stem}.{ext}")).jobs
+    assert [str(job.outputs["vocals"]) for job in jobs] == ["out/song.wav/vocals.wav", "out/song.mp3/vocals.wav"]
+
+
+@pytest.mark.parametrize("braces", ["{x}", "{track", "%d", "{}"])
+def test_braces_in_a_songs_name_are_only_a_name(braces: str) -> None:
+    assert Output(OUT).path(Source(Path(f"{braces}.wav")), "drums", "wav") == OUT / braces / "drums.wav"
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [("{song}/{stem}.{ext}", "unknown field of the file name 'song'"), ("{track}.{ext}", "must contain {stem}"),
+     ("../{stem}.wav", "must stay within"), ("/{stem}.wav", "must stay within"), ("{stem", "expected '}'"),
+     ("{}/{stem}", "unknown field of the file name ''")],
+)  # fmt: skip
+def test_patterns_that_cannot_work_are_refused(template: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Output(OUT, template)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_shards_share_the_songs(count: int) -> None:
+    names = [f"{number}.wav" for number in range(5)]
+    shards = [made(*names, shard=(number, count)).jobs for number in range(1, count + 1)]
+    assert sorted(str(job.source) for jobs in shards for job in jobs) == names
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/2/3", "-1/2", ""])
+def test_shards_that_cannot_be_meant_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="i/n"):
+        parse_shard(text)
+
+
+def touch(*names: str) -> None:
+    for name in names:
+        (OUT / "single").mkdir(parents=True, exist_ok=True)
+        (OUT / "single" / f"{name}.wav").touch()
+
+
+def test_what_is_there_is_skipped_and_what_is_missing_made(album: Path) -> None:
+    touch("vocals")
+    (job,) = made("single.flac", existing="skip").jobs
+    assert list(job.outputs) == ["other"]
+    touch("other")
+    skipped = made("single.flac", existing="skip")
+    assert not skipped.jobs
+    assert [outcome.status for outcome in skipped.settled] == ["skipped"]
+    (job,) = made("single.flac", existing="overwrite").jobs
+    assert job.overwrite
+    (job,) = made("single.flac").jobs
+    assert not job.overwrite
+
+
+@pytest.mark.parametrize("changed", [None, "input", "model", "settings"])
+def test_stems_of_something_else_are_not_taken_for_done(album: Path, changed: str | None) -> None:
+    touch("vocals", "other")
+    manifest, settings = Manifest(Path("m.jsonl")), Settings(form=Format("wav", "PCM_16"))
+    done = Outcome("single.flac", source_sha256=sha256(Path("single.flac")), model_sha256="m",
+                   settings=settings.described())  # fmt: skip
+    manifest.append(done)
+    if changed == "input":
+        Path("single.flac").write_text("another song")
+    if changed == "settings":
+        settings = replace(settings, two_stems="vocals")
+        touch("accompaniment")
+    planned = made("single.flac", settings=settings, existing="skip", manifest=manifest,
+                   model_sha256="n" if changed == "model" else "m")  # fmt: skip
+    (outcome,) = planned.settled
+    assert outcome.status == ("failed" if changed else "skipped")
+    assert changed is None or f"made of another {changed}; --overwrite" in str(outcome.error)

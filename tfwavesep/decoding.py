@@ -1,0 +1,493 @@
+"""Audio in: files and pipes of any kind, decoded block by block. No TensorFlow here.
+
+soundfile reads WAV, FLAC, AIFF and their like, and Ogg; PyAV, whose wheels bring FFmpeg along, reads pipes and all the
+rest (MP3, m4a, mp4, ...), so that nothing has to be installed on the system. A file whose end is
+missing is refused; where its middle is damaged, silence takes the place of what is lost, and the reader says where.
+"""
+
+import os
+import stat
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+import soundfile
+
+from tfwavesep import ogg
+from tfwavesep.errors import AudioError, one_of
+
+BLOCK_LENGTH = 65536
+"""Samples per channel that files are read in."""
+
+UNKNOWN_LENGTHS = (0xFFFFFFFF, 0x7FFFF000)
+"""What FFmpeg and SoX write for the length of a WAV into a pipe, where nobody can go back and fill it in."""
+
+TAGS = ("title", "artist", "album", "date", "tracknumber", "genre", "comment", "copyright", "license")
+"""What of a song's tags its stems carry."""
+
+RAW_TYPES = {"s16le": ("<i2", 2**15), "s24le": ("s24", 2**23), "f32le": ("<f4", 1)}
+"""Sample types of audio without a header, by FFmpeg's names: the type and what full scale is in it."""
+
+GAP_SECONDS = 0.05
+"""Time stamps may be this far from where the samples decoded so far have led; webm's are whole milliseconds."""
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What is known of audio before it is decoded.
+
+    Attributes:
+        sample_rate: Hz.
+        channels: how many.
+        frames: samples per channel, or None where only decoding tells.
+        seconds: about how long it is, or None where nothing tells.
+        bits: depth of integer samples, or None for others.
+        tags: those of `TAGS` that it has.
+    """
+
+    sample_rate: int
+    channels: int
+    frames: int | None
+    seconds: float | None = None
+    bits: int | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RawFormat:
+    """Audio without a header.
+
+    Attributes:
+        type: of a sample, one of `RAW_TYPES`.
+        sample_rate: Hz, or None.
+        channels: how many, or None.
+    """
+
+    type: str
+    sample_rate: int | None = None
+    channels: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "RawFormat":
+        """`TYPE` or `TYPE:RATE:CHANNELS`, such as `s16le:44100:2`.
+
+        Raises:
+            AudioError: it is neither.
+        """
+        name, *numbers = text.split(":")
+        if name not in RAW_TYPES:
+            raise AudioError(one_of("raw format", name, RAW_TYPES))
+        if not numbers:
+            return cls(name)
+        if len(numbers) != 2 or not all(number.isdecimal() and int(number) for number in numbers):
+            raise AudioError(f"raw format '{text}': must be TYPE or TYPE:RATE:CHANNELS, such as s16le:44100:2")
+        return cls(name, int(numbers[0]), int(numbers[1]))
+
+    def decode(self, data: bytes, channels: int) -> np.ndarray:
+        """Whole frames as float32 `(time, channels)`."""
+        dtype, scale = RAW_TYPES[self.type]
+        if dtype == "s24":
+            padded = np.zeros((len(data) // 3, 4), np.uint8)
+            padded[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
+            samples: np.ndarray = padded.view("<i4")[:, 0] >> 8
+        else:
+            samples = np.frombuffer(data, dtype)
+        return (samples.astype(np.float32) / np.float32(scale)).reshape(-1, channels)
+
+    @property
+    def width(self) -> int:
+        """Bytes of a sample."""
+        return int(self.type[1:3]) // 8
+
+
+class Decoder(Protocol):
+    """One way to decode.
+
+    Attributes:
+        info: what is known of the audio.
+        damages: lines about what was lost on the way, in the order they were met.
+    """
+
+    info: AudioInfo
+    damages: list[str]
+
+    def blocks(self, start: int, block_length: int) -> Iterator[np.ndarray]:
+        """float32 `(time, channels)` from the sample `start` on."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
+class Reader:
+    """Audio that is being read.
+
+    Args:
+        name: of the file, for messages.
+        decoder: to read with.
+        zero_bad_samples: whether NaN and infinite samples become zeros; else they are an error.
+
+    Attributes:
+        info: what is known of the audio.
+    """
+
+    def __init__(self, name: str, decoder: Decoder, zero_bad_samples: bool = False) -> None:
+        self.info = decoder.info
+        self.name = name
+        self._decoder = decoder
+        self._zero = zero_bad_samples
+        self._zeroed: list[float] = []
+        self._count = 0
+
+    def blocks(self, start: int = 0, block_length: int = BLOCK_LENGTH) -> Iterator[np.ndarray]:
+        """Decode piece by piece.
+
+        Args:
+            start: the first sample that is wanted.
+            block_length: samples per channel in each piece at most.
+
+        Yields:
+            float32 `(time, channels)`, none of them empty.
+
+        Raises:
+            AudioError: the end is missing, the audio cannot be decoded, or holds NaN or infinite samples.
+        """
+        place = start
+        for block in self._decoder.blocks(start, block_length):
+            for first in range(0, len(block), block_length):
+                yield self._checked(block[first : first + block_length], place + first)
+            place += len(block)
+        frames = self.info.frames
+        if frames is not None and place < frames and start < frames:
+            raise AudioError(f"{self.name}: is truncated: {place} of {frames} samples could be decoded")
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was wrong with what has been read so far."""
+        lines = list(self._decoder.damages)
+        if self._count:
+            lines.append(f"{self._count} NaN or infinite samples from {self._zeroed[0]:.3f} s on were set to zero")
+        return lines
+
+    def _checked(self, block: np.ndarray, place: int) -> np.ndarray:
+        finite = np.isfinite(block)
+        if finite.all():
+            return block
+        seconds = (place + int(np.flatnonzero(~finite.all(axis=1))[0])) / self.info.sample_rate
+        if not self._zero:
+            raise AudioError(
+                f"{self.name}: has a NaN or infinite sample at {seconds:.3f} s; repair the file, or --nan zero"
+            )
+        self._zeroed.append(seconds)
+        self._count += int((~finite).sum())
+        return np.where(finite, block, np.float32(0))
+
+
+@contextmanager
+def open_audio(
+    source: Path | BinaryIO, raw: RawFormat | None = None, zero_bad_samples: bool = False, stream: int = 0
+) -> Iterator[Reader]:
+    """Open a file or a pipe.
+
+    Args:
+        source: a path, which may be a named pipe's; or an open binary file that need not be seekable.
+        raw: what it holds if it has no header.
+        zero_bad_samples: whether NaN and infinite samples become zeros; else they are an error.
+        stream: which of a container's audio streams. The first of a `.stem.mp4` is the mixture.
+
+    Raises:
+        AudioError: there is no such file, it is empty, truncated, or not audio.
+    """
+    name = str(source) if isinstance(source, Path) else "standard input"
+    decoder = _decoder(source, name, raw, stream)
+    try:
+        yield Reader(name, decoder, zero_bad_samples)
+    finally:
+        decoder.close()
+
+
+def _decoder(source: Path | BinaryIO, name: str, raw: RawFormat | None, stream: int) -> Decoder:
+    if isinstance(source, Path):
+        _check_is_file(source)
+        if raw is None and not stream and stat.S_ISREG(source.stat().st_mode) and _suits_soundfile(source):
+            return SoundfileDecoder(source)
+        source = source.open("rb", buffering=0)
+    if raw:
+        return RawDecoder(source, name, raw)
+    return AvDecoder(source, name, stream)
+
+
+def _check_is_file(path: Path) -> None:
+    if path.is_dir():
+        raise AudioError(f"{path}: is a folder, not an audio file")
+    try:
+        mode = path.stat()
+    except OSError as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+        raise AudioError(f"{path}: {reason}") from error
+    if stat.S_ISREG(mode.st_mode) and mode.st_size == 0:
+        raise AudioError(f"{path}: is empty (0 bytes)")
+    if not os.access(path, os.R_OK):
+        raise AudioError(f"{path}: may not be read (check its permissions)")
+
+
+def _suits_soundfile(path: Path) -> bool:
+    """libsndfile hides the damages of MP3 and Ogg; whole Ogg it decodes to the sample, which FFmpeg does not."""
+    if ogg.is_ogg(path):
+        ended, sound = ogg.inspect(path)
+        if not ended:
+            raise AudioError(f"{path}: is truncated: its last page is missing")
+        if not sound:
+            return False
+    try:
+        return soundfile.info(os.fsencode(path)).format != "MP3"
+    except (soundfile.LibsndfileError, RuntimeError):
+        return False
+
+
+class SoundfileDecoder:
+    """libsndfile, for files that are stored without loss."""
+
+    def __init__(self, path: Path) -> None:
+        self.damages: list[str] = []
+        self._path = path
+        self._file = soundfile.SoundFile(os.fsencode(path))
+        _refuse_truncated(path, self._file.extra_info)
+        depth = self._file.subtype.removeprefix("PCM_").removesuffix("8")
+        tags = {key: value for key, value in self._file.copy_metadata().items() if key in TAGS}
+        self.info = AudioInfo(
+            self._file.samplerate,
+            self._file.channels,
+            self._file.frames,
+            self._file.frames / self._file.samplerate,
+            int(depth) if depth in ("16", "24", "32") else None,
+            tags,
+        )
+
+    def blocks(self, start: int, block_length: int) -> Iterator[np.ndarray]:
+        try:
+            self._file.seek(min(start, self._file.frames))
+            while len(block := self._file.read(block_length, dtype="float32", always_2d=True)):
+                yield block
+        except soundfile.LibsndfileError as error:
+            raise AudioError(f"{self._path}: is damaged: {error.error_string}") from error
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _refuse_truncated(path: Path, log: str) -> None:
+    """libsndfile reads most files that end early as if they were whole, and says so only in its log."""
+    for line in log.splitlines():
+        name, _, rest = line.partition(":")
+        if name.strip() in ("data", "SSND", "Data Size", "BODY", "riff", "Riff size") and "should be" in rest:
+            told, real = (int(word) for word in rest.replace("(should be", "").rstrip(") ").split())
+            if real < told and told not in UNKNOWN_LENGTHS:
+                raise AudioError(f"{path}: is truncated: its header promises {told} bytes of audio, {real} are there")
+
+
+class RawDecoder:
+    """Samples without a header."""
+
+    def __init__(self, file: BinaryIO, name: str, raw: RawFormat) -> None:
+        self.damages: list[str] = []
+        if not raw.sample_rate or not raw.channels:
+            raise AudioError(f"{name}: raw audio needs its rate and channels: --raw-format {raw.type}:RATE:CHANNELS")
+        self.info = AudioInfo(raw.sample_rate, raw.channels, None)
+        self._file, self.name, self._raw = file, name, raw
+        self._read = _read_what_is_there(file)
+
+    def blocks(self, start: int, block_length: int) -> Iterator[np.ndarray]:
+        frame = self._raw.width * self.info.channels
+        skip, rest = start * frame, b""
+        while data := self._read(block_length * frame):
+            skipped = min(skip, len(data))
+            skip -= skipped
+            data = rest + data[skipped:]
+            whole = len(data) // frame * frame
+            rest = data[whole:]
+            if whole:
+                yield self._raw.decode(data[:whole], self.info.channels)
+        if rest:
+            raise AudioError(f"{self.name}: is truncated: it ends within a sample ({len(rest)} of {frame} bytes)")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _read_what_is_there(file: BinaryIO) -> Callable[[int], bytes]:
+    """A pipe's reading without waiting for as many bytes as are asked for."""
+    return getattr(file, "read1", file.read)
+
+
+class _Unseekable:
+    """What FFmpeg needs of a pipe."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = _read_what_is_there(file)
+
+
+class AvDecoder:
+    """FFmpeg, for pipes, for what is compressed with loss, and for containers.
+
+    The first audio is decoded at once: some codecs know their rate and channels only then.
+    """
+
+    def __init__(self, file: BinaryIO, name: str, stream: int = 0) -> None:
+        self.damages: list[str] = []
+        self._file, self.name = file, name
+        self._seekable = file.seekable()
+        try:
+            self._open(stream)
+        except AudioError:
+            self.close()
+            raise
+
+    def _open(self, stream: int) -> None:
+        import av
+
+        self._counted = self._seekable and _has_frame_count(self._file)
+        try:
+            quick = {} if self._seekable else {"analyzeduration": "0"}
+            self._container = av.open(self._file if self._seekable else _Unseekable(self._file), options=quick)
+            if len(self._container.streams.audio) <= stream:
+                raise AudioError(f"{self.name}: has no audio stream")
+            self._stream = self._container.streams.audio[stream]
+            self._decoded = self._decode()
+            self._first = next(self._decoded, None)
+        except (av.error.FFmpegError, ValueError) as error:
+            raise AudioError(f"{self.name}: is not an audio file this program can read") from error
+        self.info = self._describe()
+
+    def _describe(self) -> AudioInfo:
+        context = self._stream.codec_context
+        if self._first is None and not (context.sample_rate and context.channels):  # FFmpeg went by the name alone
+            raise AudioError(f"{self.name}: is not an audio file this program can read")
+        rate, channels = (context.sample_rate, context.channels) if self._first is None else self._form(self._first[0])
+        seconds, exact = self._promise()
+        frames = round(seconds * rate) if seconds and exact else None
+        return AudioInfo(rate, channels, frames, seconds, None, self._tags())
+
+    def _promise(self) -> tuple[float | None, bool]:
+        """How long the audio should be by its header, and whether that is to the sample."""
+        kind, stream = self._container.format.name, self._stream
+        if stream.duration is None:
+            whole = self._container.duration
+            return (whole / 1e6 if whole and whole > 0 else None), False
+        seconds = float(stream.duration * stream.time_base)
+        if kind == "wav":
+            size = round(seconds * stream.codec_context.sample_rate) * stream.codec_context.channels
+            return (seconds, True) if size < UNKNOWN_LENGTHS[1] // 8 else (None, False)
+        return seconds, kind == "flac"
+
+    def _tags(self) -> dict[str, str]:
+        given = {**self._container.metadata, **self._stream.metadata}
+        names = {key.lower(): text for key, text in given.items() if text}
+        names.setdefault("tracknumber", names.get("track", ""))
+        return {tag: names[tag] for tag in TAGS if names.get(tag)}
+
+    @staticmethod
+    def _form(frame: Any) -> tuple[int, int]:
+        return frame.sample_rate, frame.layout.nb_channels
+
+    def blocks(self, start: int, block_length: int) -> Iterator[np.ndarray]:
+        import av
+
+        place = 0
+        try:
+            for samples in self._placed():
+                yield from (samples[max(0, start - place) :],) if place + len(samples) > start else ()
+                place += len(samples)
+        except av.error.FFmpegError as error:
+            raise AudioError(f"{self.name}: is damaged: {error.strerror}") from error
+        self._refuse_truncated(place)
+
+    def _refuse_truncated(self, place: int) -> None:
+        seconds, promised = place / self.info.sample_rate, self._promised_seconds()
+        if promised is not None and seconds < promised - GAP_SECONDS * 2:
+            raise AudioError(
+                f"{self.name}: is truncated: its header promises {promised:.3f} s, {seconds:.3f} s could be decoded"
+            )
+
+    def _promised_seconds(self) -> float | None:
+        """What a header promises that can be relied on; others guess from the size of the file, or count the pictures
+        too."""
+        kind = self._container.format.name
+        if kind == "mp3" and not self._counted:
+            return None
+        if not self._stream.duration or not any(name in kind for name in ("mp3", "mp4", "asf", "aiff", "w64")):
+            return None
+        return float(self._stream.duration * self._stream.time_base)
+
+    def _placed(self) -> Iterator[np.ndarray]:
+        """Decoded samples, with silence where some are missing by their time stamps."""
+        rate, origin, place = self.info.sample_rate, None, 0
+        frames = self._decoded if self._first is None else _chain(self._first, self._decoded)
+        for frame, lost in frames:
+            if self._form(frame) != (rate, self.info.channels):
+                raise AudioError(f"{self.name}: changes its rate or channels at {place / rate:.3f} s")
+            time = None if frame.pts is None else float(frame.pts * frame.time_base)
+            origin = time if origin is None else origin
+            gap = 0 if time is None or origin is None else round((time - origin) * rate) - place
+            if lost or gap > GAP_SECONDS * rate:
+                gap = max(gap, lost) if gap < 600 * rate else lost
+                self.damages.append(f"damaged at {place / rate:.3f} s: {gap / rate:.3f} s became silence")
+                yield np.zeros((gap, self.info.channels), np.float32)
+                place += gap
+            samples = _to_float(frame)
+            place += len(samples)
+            yield samples
+
+    def _decode(self) -> Iterator[tuple[Any, int]]:
+        """Frames, each with the number of samples that could not be decoded before it."""
+        import av
+
+        lost, rate = 0, self._stream.codec_context.sample_rate
+        for packet in self._container.demux(self._stream):
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError:
+                lost += max(1, round(float((packet.duration or 0) * packet.time_base) * (rate or 0)))
+                continue
+            for frame in frames:
+                yield frame, lost
+                lost = 0
+
+    def close(self) -> None:
+        with suppress(AttributeError):
+            self._container.close()
+        self._file.close()
+
+
+def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
+    yield first
+    yield from rest
+
+
+def _to_float(frame: Any) -> np.ndarray:
+    """A frame of any sample format as float32 `(time, channels)`."""
+    samples = frame.to_ndarray()
+    samples = samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels)
+    if samples.dtype == np.uint8:
+        samples, scale = samples.astype(np.int16) - 128, 128
+    else:
+        scale = 1 if samples.dtype.kind == "f" else 1 << (8 * samples.dtype.itemsize - 1)
+    return np.ascontiguousarray(samples.astype(np.float32) / np.float32(scale))
+
+
+def _has_frame_count(file: BinaryIO) -> bool:
+    """Whether an MP3 tells how many frames it has, in the tag of Xing or LAME within its first frame."""
+    head = file.read(10)
+    skip = 0
+    if head[:3] == b"ID3" and len(head) == 10:
+        skip = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
+    file.seek(skip)
+    start = file.read(4096)
+    file.seek(0)
+    tag = max(start.find(b"Xing"), start.find(b"Info"))
+    return tag >= 0 and len(start) >= tag + 8 and bool(struct.unpack_from(">I", start, tag + 4)[0] & 1)

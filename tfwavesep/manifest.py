@@ -1,0 +1,69 @@
+"""A manifest: one line of JSON for every song of a batch, appended when the song is finished."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from tfwavesep.errors import OutputError
+from tfwavesep.jobs import Outcome
+
+
+class Manifest:
+    """A JSONL file that several processes may append to, and that survives being cut off in mid-line.
+
+    Args:
+        path: of the file; it need not be there yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, outcome: Outcome) -> None:
+        """Add a row, in one write.
+
+        Raises:
+            OutputError: the file cannot be written to.
+        """
+        line = json.dumps(asdict(outcome)) + "\n"
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab+", buffering=0) as file:
+                torn = file.seek(0, os.SEEK_END) and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"
+                file.write((b"\n" if torn else b"") + line.encode())
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be written to: {error.strerror}") from error
+
+    def rows(self) -> Iterator[Outcome]:
+        """The rows in order; lines that were cut off are left out.
+
+        Raises:
+            OutputError: the file cannot be read.
+        """
+        try:
+            lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines() if self.path.exists() else []
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be read: {error.strerror}") from error
+        for line in lines:
+            row = _parsed(line)
+            if row:
+                yield Outcome(**row)
+
+    def latest(self) -> dict[str, Outcome]:
+        """The last row of each song that was done, by its source."""
+        return {row.source: row for row in self.rows() if row.status == "done"}
+
+
+_FIELDS = {field.name for field in fields(Outcome)}
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(row, dict) or "source" not in row:
+        return None
+    return {key: value for key, value in row.items() if key in _FIELDS}

@@ -1,0 +1,225 @@
+"""From what a user names (files, folders, patterns) to a list of jobs: where stems go, and what is done already.
+
+Nothing is separated here, and nothing is written.
+"""
+
+import glob
+import os
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tfwavesep import audio
+from tfwavesep.errors import ConfigError, one_of
+from tfwavesep.files import sha256
+from tfwavesep.jobs import STDIN, Job, Outcome, Settings
+from tfwavesep.manifest import Manifest
+
+TEMPLATE = "{track}/{stem}.{ext}"
+"""Where stems go below the output folder."""
+
+TEMPLATE_FIELDS = {"track", "trackext", "stem", "ext"}
+
+EXISTING = ("refuse", "skip", "overwrite")
+"""What is done with songs whose stems are there."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A song that is meant.
+
+    Attributes:
+        path: of the file.
+        below: its folder's place below the folder that was named; the stems keep it.
+    """
+
+    path: Path
+    below: Path = field(default_factory=Path)
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where stems go and what they are called.
+
+    Attributes:
+        folder: of all.
+        template: of a name, with the fields of `TEMPLATE_FIELDS`.
+
+    Raises:
+        ConfigError: the template has an unknown field, or leads out of the folder.
+    """
+
+    folder: Path
+    template: str = TEMPLATE
+
+    def __post_init__(self) -> None:
+        try:
+            named = [name for _, name, _, _ in string.Formatter().parse(self.template) if name is not None]
+            unknown = [name for name in named if name not in TEMPLATE_FIELDS]
+            if unknown:
+                raise ConfigError(one_of("field of the file name", unknown[0], sorted(TEMPLATE_FIELDS)))
+            example = Path(self.template.format(**dict.fromkeys(TEMPLATE_FIELDS, "x")))
+        except ValueError as error:
+            raise ConfigError(f"file name '{self.template}': {error}") from error
+        if "stem" not in named:
+            raise ConfigError(f"file name '{self.template}': must contain {{stem}}, or all stems would be one file")
+        if example.is_absolute() or ".." in example.parts:
+            raise ConfigError(f"file name '{self.template}': must stay within the output folder")
+
+    def path(self, source: Source, stem: str, extension: str) -> Path:
+        """Where a stem of a song goes."""
+        track, ending = track_name(source.path)
+        return self.folder / source.below / self.template.format(track=track, trackext=ending, stem=stem, ext=extension)
+
+
+def track_name(path: Path) -> tuple[str, str]:
+    """A song's name and the ending of its file; `.stem.mp4` is an ending.
+
+    >>> track_name(Path("A - B.stem.mp4")), track_name(Path("a.b.flac"))
+    (('A - B', 'stem.mp4'), ('a.b', 'flac'))
+    """
+    name = path.stem if path != STDIN else "stdin"
+    if path.suffix.lower() in (".mp4", ".m4a") and name.lower().endswith(".stem") and len(name) > 5:
+        return name[:-5], name[-4:] + path.suffix
+    return name, path.suffix[1:]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        jobs: in the order of the sources.
+        settled: songs that are not separated: they are done already, or cannot be done.
+    """
+
+    jobs: list[Job]
+    settled: list[Outcome]
+
+
+def expand(named: Sequence[Path], output: Path | None = None) -> tuple[list[Source], list[Outcome]]:
+    """The songs that files, folders and patterns stand for.
+
+    Args:
+        named: what the user wrote. Folders are searched at any depth.
+        output: a folder that is not searched: it holds stems, not songs.
+
+    Returns:
+        the songs, each once, in the order they were named and then by name; and failures for what holds none.
+    """
+    songs: dict[Path, Source] = {}
+    failures: list[Outcome] = []
+    for name in named:
+        paths = [name]
+        if not name.exists() and glob.has_magic(str(name)):
+            paths = sorted(Path(match) for match in glob.glob(str(name), recursive=True))
+        found = [source for path in paths for source in _songs_of(path, output)]
+        if not found:
+            what = "is a folder without audio files" if name.is_dir() else "no such files"
+            failures.append(Outcome(str(name), "failed", error=f"{name}: {what}"))
+        for source in found:
+            songs.setdefault(Path(os.path.abspath(source.path)), source)
+    return list(songs.values()), failures
+
+
+def _songs_of(path: Path, output: Path | None) -> list[Source]:
+    if not path.is_dir():
+        return [Source(path)]
+    kept_out = output.resolve() if output and output.resolve() != path.resolve() else None
+    found = audio.find(path)
+    if kept_out:
+        found = [file for file in found if kept_out not in file.resolve().parents]
+    return [Source(file, file.parent.relative_to(path)) for file in found]
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """`i/n`: the i-th of n parts, counted from 1.
+
+    Raises:
+        ConfigError: it is not.
+
+    >>> parse_shard("2/8")
+    (2, 8)
+    """
+    number, _, count = text.partition("/")
+    if number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count):
+        return int(number), int(count)
+    raise ConfigError(f"shard '{text}': must be i/n with i from 1 to n, such as 2/8")
+
+
+def plan(
+    sources: Sequence[Source],
+    settings: Settings,
+    targets: tuple[str, ...],
+    output: Output,
+    existing: str = "refuse",
+    manifest: Manifest | None = None,
+    model_sha256: str | None = None,
+    shard: tuple[int, int] = (1, 1),
+) -> Plan:
+    """Jobs for all songs that are not done.
+
+    Args:
+        sources: all songs of the batch, also those of other shards.
+        settings: of all.
+        targets: of the model.
+        output: where stems go.
+        existing: one of `EXISTING`. With "skip" a song whose stems are all there is done; of others only the missing
+            stems are written. If the manifest tells that they were made of another file, model or settings, that is
+            a failure.
+        manifest: of earlier runs.
+        model_sha256: the model's digest.
+        shard: which part of how many: every n-th song, so that n machines share the work without talking.
+
+    Raises:
+        ConfigError: the model has no such stem.
+    """
+    names = settings.choice(targets).written
+    earlier = manifest.latest() if manifest and existing == "skip" else {}
+    taken: dict[Path, Source] = {}
+    planned = Plan([], [])
+    for index, source in enumerate(sources):
+        outputs = {name: output.path(source, name, settings.form.extension) for name in names}
+        rival = next((taken[path] for path in outputs.values() if path in taken), None)
+        if rival is None:
+            taken.update(dict.fromkeys(outputs.values(), source))
+        if index % shard[1] != shard[0] - 1:
+            continue
+        job = Job(source.path, outputs, settings, existing == "overwrite", model_sha256)
+        settled = _rivalry(source, rival) if rival else None
+        if existing == "skip" and not settled:
+            settled = _done(job, earlier.get(str(source.path)))
+            job = replace(job, outputs={stem: path for stem, path in outputs.items() if not path.exists()})
+        if settled:
+            planned.settled.append(settled)
+        else:
+            planned.jobs.append(job)
+    return planned
+
+
+def _rivalry(source: Source, rival: Source) -> Outcome:
+    hint = "another file name pattern keeps them apart, such as {track}.{trackext}/{stem}.{ext}"
+    error = f"{source.path}: its stems would take the place of those of {rival.path}; {hint}"
+    return Outcome(str(source.path), "failed", error=error)
+
+
+def _done(job: Job, row: Outcome | None) -> Outcome | None:
+    """Whether a job's stems are there, and those that it would make; None if some are missing."""
+    there = [path for path in job.outputs.values() if path.exists()]
+    changed = _difference(job, row) if row and there else None
+    if changed:
+        error = f"{there[0]}: exists already, made of another {changed}; --overwrite replaces it"
+        return Outcome(str(job.source), "failed", error=error)
+    if len(there) == len(job.outputs):
+        return Outcome(str(job.source), "skipped", outputs={stem: str(path) for stem, path in job.outputs.items()})
+    return None
+
+
+def _difference(job: Job, row: Outcome) -> str | None:
+    """What of a job is not what a manifest's row tells."""
+    if job.source.is_file() and row.source_sha256 not in (None, sha256(job.source)):
+        return "input"
+    if row.model_sha256 not in (None, job.model_sha256):
+        return "model"
+    return "settings" if row.settings != job.settings.described() else None
