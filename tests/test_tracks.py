@@ -221,3 +221,17 @@ def test_musdbs_stems_sum_to_about_the_mixture(musdb_root: Path) -> None:
         assert {rate for _, rate in stems} == {sample_rate} == {44100}
         error = mixture - sum(samples for samples, _ in stems)
         assert 10 * np.log10(np.mean(error**2) / np.mean(mixture**2)) < -15
+
+
+def test_another_speed_is_the_same_samples_at_another_rate(data_root: Path) -> None:
+    track = tracks.find_tracks(data_root, "train")[0]
+    faster = tracks.at_speed(track, 1.25)
+    assert tracks.at_speed(track, 1) is track
+    assert faster.name != track.name
+    for load, original in (
+        (faster.load_mixture, track.load_mixture),
+        *zip(faster.load_stem.values(), track.load_stem.values(), strict=True),
+    ):
+        (samples, rate), (expected, original_rate) = load(), original()
+        np.testing.assert_equal(samples, expected)
+        assert rate == 1.25 * original_rate

@@ -23,9 +23,9 @@ from tfwavesep.training import read_history, train
 
 SHORT = (
     *("training.epochs=5", "training.steps_per_epoch=5", "training.schedule=cosine"),
-    *("training.batch_size=2", "data.target_length=2000"),
+    *("training.batch_size=2", "data.target_length=2000", "training.average=0.8", "training.weight_decay=0.01"),
 )
-"""Five epochs of five small steps, whose learning rate follows the number of steps."""
+"""Five epochs of five small steps, whose learning rate follows the number of steps; the weights' averages are kept."""
 
 
 def record_of(workdir: Path) -> dict:
@@ -66,6 +66,16 @@ def test_a_run_says_all_about_itself(trained: Path, tiny: Preset, data_root: Pat
 def test_the_model_has_the_least_validation_loss(trained: Path, tiny: Preset, data_root: Path) -> None:
     least = min(row["val_loss"] for row in read_history(trained))
     assert validation_loss(trained, tiny, data_root) == pytest.approx(least, rel=1e-5)
+
+
+def test_the_averages_are_what_is_validated_and_kept(tiny: Preset, data_root: Path, tmp_path: Path) -> None:
+    preset = override(tiny, ["training.epochs=2", "training.average=0.9", "training.learning_rate=0.02"])
+    train(preset, data_root, tmp_path / "run", report=lambda line: None)
+    least = min(row["val_loss"] for row in read_history(tmp_path / "run"))
+    assert validation_loss(tmp_path / "run", preset, data_root) == pytest.approx(least, rel=1e-5)
+    latest = keras.saving.load_model(tmp_path / "run" / "latest.keras")
+    kept = zip(weights_of(tmp_path / "run"), latest.get_weights(), strict=True)
+    assert max(np.abs(average - weight).max() for average, weight in kept) > 1e-3
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,7 @@ class DataConfig:
         drop: chance that a stem is left out, each by itself, so that the model meets silence.
         voiced_share: share of the examples whose vocals are drawn from where somebody sings.
         extra_share: in remixed examples, share of a stem's fragments that come from extra material, if there is any.
+        speeds: the songs are also heard at these speeds, with their pitch changed along, 1 being the song as it is.
     """
 
     target_length: int
@@ -54,8 +55,15 @@ class DataConfig:
     drop: float = 0.0
     voiced_share: float = 0.0
     extra_share: float = 0.5
+    speeds: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
+        require(
+            bool(self.speeds) and all(0.5 <= speed <= 2 for speed in self.speeds),
+            "data.speeds",
+            self.speeds,
+            "factors from 0.5 to 2, at least one",
+        )
         for name in ("remix", "drop", "voiced_share", "extra_share"):
             require(0 <= getattr(self, name) <= 1, f"data.{name}", getattr(self, name), "a share from 0 to 1")
         require(self.target_length > 0, "data.target_length", self.target_length, "at least 1 sample")
@@ -80,7 +88,10 @@ class TrainingConfig:
             further epoch begins, or None.
         learning_rate: Adam's, at the start.
         schedule: "constant", or "cosine" down to 0 over all epochs.
+        weight_decay: share of the weights taken away per step and unit of learning rate, or None.
         clip_norm: gradients' global norm is clipped to this, or None.
+        average: momentum of the moving average of the weights that is validated and kept, or None for the weights
+            themselves.
         mixed_precision: compute in bfloat16, keep weights in float32.
         seed: of weights and examples.
     """
@@ -92,7 +103,9 @@ class TrainingConfig:
     cpu_seconds: float | None = None
     learning_rate: float = 1e-3
     schedule: str = "constant"
+    weight_decay: float | None = None
     clip_norm: float | None = None
+    average: float | None = None
     mixed_precision: bool = False
     seed: int = 0
 
@@ -102,6 +115,7 @@ class TrainingConfig:
         budget = self.cpu_seconds
         require(budget is None or budget > 0, "training.cpu_seconds", budget, "above 0, or null for no limit")
         require(self.learning_rate > 0, "training.learning_rate", self.learning_rate, "above 0")
+        require(self.average is None or 0 < self.average < 1, "training.average", self.average, "above 0 and below 1")
         if self.schedule not in ("constant", "cosine"):
             raise ConfigError(one_of("training.schedule", self.schedule, ("constant", "cosine")))
 

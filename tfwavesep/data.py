@@ -278,6 +278,7 @@ def _check_extra(model: ModelConfig, target: str, others: dict[str, list[Track]]
 
 def _mixer(preset: Preset, train: list[Track], extras: dict[str, list[Track]], cache: Path) -> Mixer:
     model = preset.model
+    train = [tracks.at_speed(track, speed) for speed in preset.data.speeds for track in train]
     own = {stem: prepare(train, stem, model, cache) for stem in STEMS}
     voiced = voiced_chunks(own["vocals"]) if preset.data.voiced_share else np.zeros((0, 2), np.int64)
     joined = {}

@@ -76,6 +76,22 @@ def _validation_names(names: list[str]) -> set[str]:
     return split & set(names) or set(names[-max(1, len(names) // 10) :])
 
 
+def at_speed(track: Track, speed: float) -> Track:
+    """The track played faster (above 1) or slower, and higher or lower with it, as a tape would be."""
+    if speed == 1:
+        return track
+
+    def faster(load: Load) -> Load:
+        def loader() -> tuple[np.ndarray, int]:
+            samples, rate = load()
+            return samples, round(rate * speed)
+
+        return loader
+
+    stems = {stem: faster(load) for stem, load in track.load_stem.items()}
+    return Track(f"{track.name}@{speed:g}", track.files, faster(track.load_mixture), stems)
+
+
 def _in_folder(root: Path, subset: str) -> list[Track]:
     folder = root / subset
     if any(folder.glob("*.stem.mp4")):

@@ -156,7 +156,8 @@ def _optimizer(preset: Preset) -> keras.optimizers.Optimizer:
     rate: Any = config.learning_rate
     if config.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, config.epochs * config.steps_per_epoch)
-    return keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm)
+    average: dict[str, Any] = {"use_ema": True, "ema_momentum": config.average} if config.average else {}
+    return keras.optimizers.Adam(rate, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm, **average)
 
 
 def _callbacks(
@@ -166,19 +167,23 @@ def _callbacks(
     seconds = config.steps_per_epoch * config.batch_size * preset.data.target_length / preset.model.sample_rate
     losses_before = [row["val_loss"] for row in past]
     budget = [CpuBudget(config.cpu_seconds, past[-1]["cpu_seconds"] if past else 0.0)] if config.cpu_seconds else []
+    # The averages take the weights' place during validation; the checkpoint comes first, to meet them still there.
+    averages = [keras.callbacks.SwapEMAWeights()] if config.average else []
     return [
         keras.callbacks.TerminateOnNaN(),
         *budget,
         keras.callbacks.CSVLogger(str(workdir / HISTORY), append=True),
         keras.callbacks.TensorBoard(str(workdir / "logs")),
         Checkpoint(workdir, losses_before),
+        *averages,
         EarlyStopping(config.patience, losses_before),
         Progress(config.epochs, seconds, min(losses_before, default=float("inf")), report),
     ]
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """After every epoch, the whole state; after the best one, its weights. Files change in one step.
+    """After every epoch, the whole state; after the best validation, the weights it was made with. Files change in one
+    step.
 
     Args:
         workdir: where they are written.
@@ -190,11 +195,13 @@ class Checkpoint(keras.callbacks.Callback):
         self.workdir = workdir
         self.best = min(past, default=float("inf"))
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if logs and logs["val_loss"] < self.best:
-            self.best = logs["val_loss"]
+    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
+        if logs and logs["loss"] < self.best:
+            self.best = logs["loss"]
             with atomic(self.workdir / BEST) as temporary:
                 self.model.save_weights(temporary)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         with atomic(self.workdir / LATEST) as temporary:
             self.model.save(temporary)
 
