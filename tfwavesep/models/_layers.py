@@ -5,6 +5,7 @@ height 1, and its dilation, along the width, runs natively in TensorFlow and TFL
 "valid": a network never sees zeros it was not given.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -31,6 +32,15 @@ def convolve(x: Any, kernel: Any, dilation: int = 1, native: bool = True) -> Any
     return ops.conv(x, kernel, padding="valid", dilation_rate=(1, dilation), data_format="channels_last")
 
 
+def cut(x: Any, begin: int, end: int) -> Any:
+    """`x[:, :, begin:-end]` of a 4-D tensor. A slice of a given size, because its gradient, a padding, takes a tenth of
+    the time that TensorFlow needs for that of an open one."""
+    if not begin and not end:
+        return x
+    batch, rows, time, features = ops.shape(x)
+    return ops.slice(x, (0, 0, begin, 0), (batch, rows, time - begin - end, features))
+
+
 def crop(x: Any, samples: int, name: str | None = None) -> Any:
     """Cut `samples` from both ends of the time axis of `(batch, 1, time, features)`."""
     return layers.Cropping2D(((0, 0), (samples, samples)), name=name)(x) if samples else x
@@ -45,9 +55,9 @@ class GatedResidualBlock(layers.Layer):
     arithmetic it saves, and the numbers that come out are the same.
 
     Shape:
-        input `(batch, 1, time, channels)`;
-        residual `(batch, 1, time - 2 * margin, channels)` with `margin = dilation * (taps - 1) / 2`;
-        skip `(batch, 1, time - 2 * margin - 2 * skip_crop, channels)`.
+        input `(batch, rows, time, channels)`, rows being bands, or 1;
+        residual `(batch, rows, time - 2 * margin, channels)` with `margin = dilation * (taps - 1) / 2`;
+        skip `(batch, rows, time - 2 * margin - 2 * skip_crop, channels)`.
 
     Reference:
         Rethage, Pons & Serra 2018 (arXiv 1706.07162), section 3: the non-causal block with the two 1x1
@@ -59,19 +69,23 @@ class GatedResidualBlock(layers.Layer):
         dilation: distance between taps.
         skip_crop: samples to cut from each end of the skip branch, so that all skips have one length.
         taps: width of the dilated kernel, odd.
+        height: rows that the dilated kernel spans, odd.
     """
 
-    def __init__(self, channels: int, dilation: int, skip_crop: int, taps: int = 3, **kwargs: Any) -> None:
+    def __init__(
+        self, channels: int, dilation: int, skip_crop: int, taps: int = 3, height: int = 1, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.channels = channels
         self.dilation = dilation
         self.skip_crop = skip_crop
         self.taps = taps
+        self.height = height
 
     def build(self, input_shape: Any) -> None:
         width = 2 * self.channels
         self.dilated_kernel = self.add_weight(
-            shape=(1, self.taps, input_shape[-1], width), initializer="glorot_uniform", name="dilated_kernel"
+            shape=(self.height, self.taps, input_shape[-1], width), initializer="glorot_uniform", name="dilated_kernel"
         )
         self.output_kernel = self.add_weight(
             shape=(1, 1, self.channels, width), initializer="glorot_uniform", name="output_kernel"
@@ -81,12 +95,18 @@ class GatedResidualBlock(layers.Layer):
         margin = self.dilation * (self.taps - 1) // 2
         filter_kernel, gate_kernel = ops.split(self.dilated_kernel, 2, axis=-1)
         residual_kernel, skip_kernel = ops.split(self.output_kernel, 2, axis=-1)
-        filtered = convolve(x, filter_kernel, self.dilation, native=not training)
-        gate = convolve(x, gate_kernel, self.dilation, native=not training)
+        padded = self._with_rows_around(x)
+        filtered = convolve(padded, filter_kernel, self.dilation, native=not training)
+        gate = convolve(padded, gate_kernel, self.dilation, native=not training)
         gated = ops.tanh(filtered) * ops.sigmoid(gate)
-        residual = x[:, :, margin:-margin] + convolve(gated, residual_kernel)
-        kept = gated[:, :, self.skip_crop : -self.skip_crop] if self.skip_crop else gated
+        residual = cut(x, margin, margin) + convolve(gated, residual_kernel)
+        kept = cut(gated, self.skip_crop, self.skip_crop)
         return residual, convolve(kept, skip_kernel)
+
+    def _with_rows_around(self, x: Any) -> Any:
+        """Rows of zeros below the first and above the last, so that there are as many rows after as before."""
+        rows = self.height // 2
+        return ops.pad(x, [[0, 0], [rows, rows], [0, 0], [0, 0]]) if rows else x
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
@@ -94,27 +114,39 @@ class GatedResidualBlock(layers.Layer):
             "dilation": self.dilation,
             "skip_crop": self.skip_crop,
             "taps": self.taps,
+            "height": self.height,
         }
 
 
-def gated_stacks(x: Any, channels: int, dilations: list[int], margin: int) -> Any:
+def gated_stacks(
+    x: Any,
+    channels: int,
+    dilations: list[int],
+    margin: int,
+    height: int = 1,
+    between: Callable[[], layers.Layer] | None = None,
+) -> Any:
     """Gated blocks one after the other; returns the sum of their skip branches.
 
     Args:
-        x: `(batch, 1, time, channels)`.
+        x: `(batch, rows, time, channels)`.
         channels: width of every block.
         dilations: one for each block, in order.
         margin: how much shorter than the last block's output the sum shall be, at each end.
+        height: rows that the dilated kernels span.
+        between: makes a layer for the residual branch between each block and the next.
 
     Returns:
-        `(batch, 1, time - 2 * sum(dilations) - 2 * margin, channels)`.
+        `(batch, rows, time - 2 * sum(dilations) - 2 * margin, channels)`.
     """
     remaining = sum(dilations) + margin
     skips = []
     for number, dilation in enumerate(dilations, start=1):
         remaining -= dilation
         name = f"block{number:02d}_dilation{dilation}"
-        x, skip = GatedResidualBlock(channels, dilation, remaining, name=name)(x)
+        x, skip = GatedResidualBlock(channels, dilation, remaining, height=height, name=name)(x)
+        if between and number < len(dilations):
+            x = between()(x)
         skips.append(skip)
     return layers.Add(name="skip_sum")(skips)
 

@@ -17,6 +17,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from tfwavesep.models._layers import cut
+
 
 class _Transform(layers.Layer):
     """What both directions share: the grid, the window and the tables. Always float32."""
@@ -33,6 +35,11 @@ class _Transform(layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"size": self.size, "hop": self.hop}
+
+
+def transformable(size: int) -> bool:
+    """Whether there is a transform of this many samples: it needs two even factors."""
+    return size > 0 and size % 4 == 0
 
 
 def _factors(size: int) -> tuple[int, int]:
@@ -87,7 +94,7 @@ class STFT(_Transform):
         batch, channels = ops.shape(audio)[0], audio.shape[2]
         hops = ops.reshape(ops.transpose(audio, (0, 2, 1)), (batch, channels, -1, self.hop))
         last = self.overlap - 1
-        pieces = [hops[:, :, i : i - last or None] for i in range(self.overlap)]
+        pieces = [cut(hops, i, last - i) for i in range(self.overlap)]
         frames = ops.concatenate(pieces, axis=-1) * self.window
         parts = self._transform(ops.reshape(frames, (-1, self.slow, self.fast)))
         real, imaginary = (ops.reshape(part, (batch, channels, -1, self.size // 2)) for part in parts)
@@ -132,7 +139,7 @@ class InverseSTFT(_Transform):
         frames = ops.reshape(frames, (batch, channels, -1, self.size)) * self.window
         last = self.overlap - 1
         pieces = ops.split(frames, self.overlap, axis=-1)
-        hops = sum(piece[:, :, last - i : -i or None] for i, piece in enumerate(pieces))
+        hops = sum(cut(piece, last - i, i) for i, piece in enumerate(pieces))
         return ops.reshape(hops, (batch, channels, -1))
 
     def _transform(self, real: Any, imaginary: Any) -> Any:
@@ -146,9 +153,8 @@ class InverseSTFT(_Transform):
 
     def _halves(self, bins: Any) -> tuple[Any, Any]:
         bins = ops.transpose(bins, (0, 2, 1))
-        middle = self.slow // 2 + 1
-        rear = ops.pad(ops.flip(bins[:, middle:], axis=1), [[0, 0], [1, 1], [0, 0]])
-        return bins[:, :middle], rear
+        front, rear = ops.split(bins, [self.slow // 2 + 1], axis=1)
+        return front, ops.pad(ops.flip(rear, axis=1), [[0, 0], [1, 1], [0, 0]])
 
 
 def _multiply(real: Any, imaginary: Any, factor: np.ndarray) -> tuple[Any, Any]:
