@@ -18,6 +18,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "wavenet": {"filters": 4, "stacks": 2, "dilations": 3, "head": (6, 5)},
     "framed_wavenet": {"stride": 8, "analysis_filters": 12, "filters": 4, "stacks": 2, "dilations": 3},
     "deepconvsep": {"window": 16, "filters": 3, "taps": 3, "bottleneck": 5, "patch_frames": 9, "patch_hop": 3},
+    "banded_wavenet": {"size": 16, "hop": 4, "groups": 2, "bands": ((2, 1), (1, 2)), "filters": 4, "dilations": 2},
     "waveunet": {"levels": 3, "filters": 4, "kernel": 5, "merge_kernel": 3},
 }
 """Sizes that make each architecture small; one that is not named here is tested at its presets' sizes."""

@@ -1,0 +1,124 @@
+"""The WaveNet on bands: what bands hold, and what masks may do. What every architecture owes is tested for it too."""
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from tfwavesep import models
+from tfwavesep.config import load_preset
+from tfwavesep.errors import ConfigError
+from tfwavesep.models.banded_wavenet import BandLevels, Config, PerBand, StemMasks
+
+BANDS, GROUPS = ((2, 1), (1, 2)), 2
+"""Two bands of two groups of one bin, one of two groups of two bins: eight bins."""
+
+SMALL = Config(
+    sample_rate=8000, channels=2, stems=("vocals", "accompaniment"), size=16, hop=4, groups=GROUPS, bands=BANDS,
+    filters=3, stacks=1, dilations=2, mixing=2,
+)  # fmt: skip
+
+
+def levels(real: np.ndarray, imaginary: np.ndarray | None = None) -> np.ndarray:
+    imaginary = np.zeros_like(real) if imaginary is None else imaginary
+    return np.asarray(BandLevels(BANDS, GROUPS)(real, imaginary))
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+
+def test_the_default_model_is_small_and_its_context_short() -> None:
+    preset = load_preset("default")
+    assert models.build(preset.architecture, preset.model).count_params() < 1_000_000
+    assert preset.model.context / preset.model.sample_rate < 3
+
+
+def test_each_level_is_the_logarithm_of_its_groups_mean_power() -> None:
+    spectrum = noise(1, 1, 3, 8) + 1j * noise(1, 1, 3, 8)
+    power = np.abs(spectrum[0, 0]) ** 2
+    groups = [*power[:, :4].T, power[:, 4:6].mean(axis=1), power[:, 6:].mean(axis=1)]
+    expected = np.log(np.stack(groups, axis=1) + BandLevels.FLOOR) / 4
+    found = levels(spectrum.real.astype(np.float32), spectrum.imag.astype(np.float32))
+    assert found.shape == (1, 3, 3, 2)  # batch, bands, frames, groups
+    np.testing.assert_allclose(found[0].transpose(1, 0, 2).reshape(3, 6), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_stereo_levels_tell_the_middle_from_the_sides() -> None:
+    left = noise(1, 1, 1, 8)
+    silent = np.log(BandLevels.FLOOR) / 4
+    views = {
+        "middle": levels(np.concatenate([left, left], axis=1)),
+        "sides": levels(np.concatenate([left, -left], axis=1)),
+    }
+    shaped = {name: view.reshape(3, 4, GROUPS) for name, view in views.items()}  # bands, views, groups
+    np.testing.assert_allclose(shaped["middle"][:, 3], silent, rtol=1e-5)
+    np.testing.assert_allclose(shaped["sides"][:, 2], silent, rtol=1e-5)
+    np.testing.assert_allclose(shaped["middle"][:, 2], shaped["sides"][:, 3], rtol=1e-5)
+
+
+def test_swapping_channels_swaps_their_levels_alone() -> None:
+    stereo = noise(1, 2, 2, 8)
+    found = levels(stereo).reshape(3, 2, 4, GROUPS)
+    swapped = levels(stereo[:, ::-1]).reshape(3, 2, 4, GROUPS)
+    np.testing.assert_allclose(swapped, found[:, :, [1, 0, 2, 3]], rtol=1e-6)
+
+
+def test_masks_are_shares_of_each_bin() -> None:
+    stems, channels = 3, 2
+    features = noise(1, 3, 4, stems * channels * GROUPS)
+    masks = np.asarray(StemMasks(BANDS, GROUPS, stems)(features))
+    assert masks.shape == (1, (stems - 1) * channels, 4, 8)
+    assert (masks > 0).all()
+    assert (masks.reshape(stems - 1, channels, 4, 8).sum(axis=0) < 1).all()
+    np.testing.assert_equal(masks[..., 4], masks[..., 5])  # a group's bins
+    np.testing.assert_equal(masks[..., 6], masks[..., 7])
+    assert (masks[..., 5] != masks[..., 6]).all()
+
+
+def test_a_mask_comes_from_its_own_bands_features() -> None:
+    features = np.zeros((1, 3, 1, 2 * GROUPS), np.float32)
+    features[0, 1, 0, 0] = 9  # second band, first stem, first group
+    masks = np.asarray(StemMasks(BANDS, GROUPS, 2)(features))[0, 0, 0]
+    np.testing.assert_allclose(masks[2], 1, atol=1e-3)
+    np.testing.assert_allclose(np.delete(masks, 2), 0.5)
+
+
+def test_each_band_has_a_layer_of_its_own() -> None:
+    layer = PerBand(5)
+    same = np.tile(noise(1, 1, 2, 4), (1, 3, 1, 1))
+    found = np.asarray(layer(same))
+    assert found.shape == (1, 3, 2, 5)
+    assert not np.allclose(found[:, 0], found[:, 1])
+    assert np.asarray(layer.kernel).std() == pytest.approx(np.sqrt(2 / (4 + 5)), rel=0.3)
+
+
+def test_stems_sum_to_the_mixture_and_silence_stays_silent() -> None:
+    keras.utils.set_random_seed(0)
+    network = models.build("banded_wavenet", SMALL)
+    mixture = noise(2, SMALL.input_length(20), 2)
+    stems = np.asarray(network(mixture))
+    np.testing.assert_allclose(stems.sum(axis=1), mixture[:, SMALL.context : -SMALL.context], atol=1e-6)
+    assert not np.asarray(network(np.zeros_like(mixture))).any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"size": 18, "hop": 6}, r"size = 18: a multiple of 4"),
+        ({"hop": 5}, r"hop = 5: a divisor of size = 16, at most half of it"),
+        ({"hop": 16}, r"hop = 16: a divisor of size = 16"),
+        ({"reach": 2}, r"reach = 2: an odd number"),
+        ({"filters": 0}, r"filters = 0: at least 1"),
+        ({"dilations": 17}, r"dilations = 17: at most 16"),
+        ({"bands": ((2, 1),)}, r"must hold size / 2 = 8 bins; with groups = 2 these hold 4"),
+        ({"bands": ((4, 1), (0, 2))}, r"pairs \(how many bands, bins per group\)"),
+        ({"bands": ()}, r"pairs"),
+        ({"stems": ("vocals",), "residual": "accompaniment"}, r"residual = 'accompaniment': null"),
+    ],
+)
+def test_sizes_that_cannot_work_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        dataclasses.replace(SMALL, **changes)

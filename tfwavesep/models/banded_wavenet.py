@@ -1,0 +1,291 @@
+"""A WaveNet on the bands of a spectrogram: the paper's gated blocks between a Fourier transform and its inverse.
+
+With minutes of music to learn from, a network does better if it need not learn first what a tone is. Here the
+waveform is seen as a spectrogram, its bins gathered to bands that widen with frequency as those of hearing do. The
+gated blocks run along time over all bands with the same kernels, which also reach to neighbouring bands. What they put
+out are masks, one for each stem, channel and group of bins, which divide the mixture's spectrogram among the stems.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from tfwavesep.models._config import ModelConfig, require
+from tfwavesep.models._layers import crop, gated_stacks
+from tfwavesep.models._stft import STFT, InverseSTFT, transformable
+
+Bands = Sequence[Sequence[int]]
+"""From the lowest bin up: (how many bands, how many bins each of a band's groups has)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(ModelConfig):
+    """Sizes of the network.
+
+    Attributes:
+        size: samples per frame of the spectrogram.
+        hop: samples from one frame to the next.
+        groups: groups of neighbouring bins in each band; one group has one level and one mask.
+        bands: from the lowest bin up, (how many bands, how many bins each of their groups has); together they hold
+            `size / 2` bins.
+        filters: channels of the residual and the skip branches.
+        stacks: how often the row of dilations restarts.
+        dilations: dilated convolutions per stack, with dilations 1, 2, 4, ... frames.
+        reach: bands that a kernel spans, odd.
+        mixing: units through which every band sees all others between two blocks.
+
+    Reference:
+        Blocks: Lluís, Pons & Serra 2018 (arXiv 1810.12187), section 2. Bands that widen with frequency, each with a
+        dense layer of its own before and after what they share: Luo & Yu 2023 (Band-Split RNN, arXiv 2209.15174),
+        section III; ours sees levels, not phases, and has convolutions where theirs has recurrences, so that the
+        context is finite. Mixing along frequency: Choi et al. 2020 (arXiv 1912.02591), section 3.2.
+    """
+
+    size: int = 2048
+    hop: int = 1024
+    groups: int = 8
+    bands: tuple[tuple[int, int], ...] = ((24, 1), (20, 2), (12, 4), (1, 16))
+    filters: int = 48
+    stacks: int = 2
+    dilations: int = 4
+    reach: int = 3
+    mixing: int = 16
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field in ("hop", "groups", "filters", "stacks", "dilations", "mixing"):
+            require(getattr(self, field) >= 1, field, getattr(self, field), "at least 1")
+        require(self.dilations <= 16, "dilations", self.dilations, "at most 16 per stack")
+        require(self.reach >= 1 and self.reach % 2 == 1, "reach", self.reach, "an odd number of bands")
+        require(transformable(self.size), "size", self.size, "a multiple of 4")
+        require(
+            self.size % self.hop == 0 and self.size > self.hop,
+            "hop",
+            self.hop,
+            f"a divisor of size = {self.size}, at most half of it",
+        )
+        self._check_bands()
+        require(self.residual is None, "residual", self.residual, "null: the estimates sum to the mixture")
+        require(len(self.stems) > 1, "stems", self.stems, "at least two: what is not one of them needs a name")
+
+    def _check_bands(self) -> None:
+        pairs = all(len(band) == 2 and min(band) >= 1 for band in self.bands)
+        require(bool(self.bands) and pairs, "bands", self.bands, "pairs (how many bands, bins per group)")
+        bins = self.groups * sum(count * width for count, width in self.bands)
+        require(
+            bins == self.size // 2,
+            "bands",
+            self.bands,
+            f"must hold size / 2 = {self.size // 2} bins; with groups = {self.groups} these hold {bins}",
+        )
+
+    @property
+    def schedule(self) -> list[int]:
+        """The dilation of each residual block, in frames, in order."""
+        return [2**power for power in range(self.dilations)] * self.stacks
+
+    @property
+    def context(self) -> int:
+        """What both Fourier transforms take from each end, and the dilations."""
+        return self.size - self.hop + self.hop * sum(self.schedule)
+
+    @property
+    def block(self) -> int:
+        """Whole frames."""
+        return self.hop
+
+
+def build(config: Config) -> keras.Model:
+    """The network as a Keras functional model.
+
+    Shape:
+        `mixture (batch, time, channels)` to `stems (batch, stems, time - 2 * context, channels)`; the stems sum
+        to the mixture's central part, because the last one is what the others leave of it.
+    """
+    masked = len(config.stems) - 1
+    edge = sum(config.schedule)
+    mixture = keras.Input((None, config.channels), name="mixture")
+    real, imaginary = STFT(config.size, config.hop, name="stft")(mixture)
+    x = BandLevels(config.bands, config.groups, name="levels")(real, imaginary)
+    x = PerBand(config.filters, name="encoder")(x)
+    x = gated_stacks(
+        x, config.filters, config.schedule, margin=0, height=config.reach, between=lambda: BandMixing(config.mixing)
+    )
+    x = layers.ReLU(name="skip_relu")(x)
+    x = PerBand((masked + 1) * config.channels * config.groups, name="decoder")(x)
+    masks = StemMasks(config.bands, config.groups, masked + 1, name="masks")(x)
+    spectra = [_masked(masks, crop(part, edge), masked) for part in (real, imaginary)]
+    estimates = InverseSTFT(config.size, config.hop, name="inverse_stft")(*spectra)
+    estimates = layers.Reshape((masked, config.channels, -1), name="by_stem")(estimates)
+    estimates = layers.Permute((1, 3, 2), name="estimates")(estimates)
+    kept = layers.Cropping1D(config.context, name="kept_mixture")(mixture)
+    kept = layers.Reshape((1, -1, config.channels), name="kept_row")(kept)
+    rest = kept - ops.sum(estimates, axis=1, keepdims=True)
+    stems = layers.Concatenate(axis=1, name="stems")([estimates, rest])
+    return keras.Model(mixture, stems, name="banded_wavenet")
+
+
+def _masked(masks: Any, part: Any, stems: int) -> Any:
+    """Masks `(batch, stems * channels, frames, bins)` on one part of a spectrogram `(batch, channels, ...)`."""
+    return masks * ops.tile(part, (1, stems, 1, 1))
+
+
+def _split_bins(x: Any, bands: Bands, groups: int, by_group: bool) -> list[Any]:
+    """Cut the last axis, bins or groups of bins, where the width of the groups changes."""
+    lengths = [count * groups * (1 if by_group else width) for count, width in bands]
+    parts: list[Any] = ops.split(x, list(accumulate(lengths))[:-1], axis=-1)
+    return parts
+
+
+@keras.saving.register_keras_serializable(package="tfwavesep")
+class BandLevels(layers.Layer):
+    """Levels of the groups of bins: the logarithm of their mean power, of each channel and, in stereo, of the channels'
+    sum and difference, which tell where in the panorama something is.
+
+    Shape:
+        real and imaginary part `(batch, channels, frames, bins)` to `(batch, bands, frames, views * groups)`, views
+        being 1 in mono and 4 in stereo.
+
+    Args:
+        bands: see `Config`.
+        groups: per band.
+    """
+
+    FLOOR = 1e-4
+    """Power added to all, so that silence has a level: about that of 16-bit rounding noise."""
+
+    def __init__(self, bands: Bands, groups: int, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.bands = bands
+        self.groups = groups
+
+    def call(self, real: Any, imaginary: Any) -> Any:
+        power = ops.square(_views(real)) + ops.square(_views(imaginary))
+        batch, views = ops.shape(power)[0], power.shape[1]
+        parts = _split_bins(power, self.bands, self.groups, by_group=False)
+        means = [
+            ops.mean(ops.reshape(part, (batch, views, -1, count * self.groups, width)), axis=-1)
+            for part, (count, width) in zip(parts, self.bands, strict=True)
+        ]
+        levels = ops.log(ops.concatenate(means, axis=-1) + self.FLOOR) / 4
+        num_bands = sum(count for count, _ in self.bands)
+        levels = ops.reshape(levels, (batch, views, -1, num_bands, self.groups))
+        levels = ops.transpose(levels, (0, 3, 2, 1, 4))
+        return ops.reshape(levels, (batch, num_bands, -1, views * self.groups))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"bands": self.bands, "groups": self.groups}
+
+
+def _views(part: Any) -> Any:
+    """Left, right, and their sum and difference at the power of one of two equal channels."""
+    if part.shape[1] == 1:
+        return part
+    left, right = ops.split(part, 2, axis=1)
+    return ops.concatenate([part, (left + right) * 0.5**0.5, (left - right) * 0.5**0.5], axis=1)
+
+
+@keras.saving.register_keras_serializable(package="tfwavesep")
+class PerBand(layers.Layer):
+    """A dense layer for each band.
+
+    Shape:
+        `(batch, bands, frames, features)` to `(batch, bands, frames, units)`.
+
+    Args:
+        units: features that come out.
+    """
+
+    def __init__(self, units: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, input_shape: Any) -> None:
+        _, bands, _, features = input_shape
+        # Glorot's rule counts a leading axis as a width of the kernel; here it is a number of kernels.
+        glorot = keras.initializers.VarianceScaling(bands, "fan_avg", "uniform")
+        self.kernel = self.add_weight(shape=(bands, features, self.units), initializer=glorot, name="kernel")
+        self.bias = self.add_weight(shape=(bands, 1, self.units), initializer="zeros", name="bias")
+
+    def call(self, x: Any) -> Any:
+        return ops.matmul(x, self.kernel) + self.bias
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"units": self.units}
+
+
+@keras.saving.register_keras_serializable(package="tfwavesep")
+class BandMixing(layers.Layer):
+    """Adds to every band what a small network makes of all bands, for each frame and feature alike.
+
+    Shape:
+        `(batch, bands, frames, features)` in and out.
+
+    Args:
+        units: of the hidden layer.
+    """
+
+    def __init__(self, units: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, input_shape: Any) -> None:
+        bands = input_shape[1]
+        self.down = self.add_weight(shape=(bands, self.units), initializer="glorot_uniform", name="down")
+        self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+        self.up = self.add_weight(shape=(self.units, bands), initializer="glorot_uniform", name="up")
+
+    def call(self, x: Any) -> Any:
+        hidden = ops.relu(ops.matmul(ops.transpose(x, (0, 2, 3, 1)), self.down) + self.bias)
+        return x + ops.transpose(ops.matmul(hidden, self.up), (0, 3, 1, 2))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"units": self.units}
+
+
+@keras.saving.register_keras_serializable(package="tfwavesep")
+class StemMasks(layers.Layer):
+    """Shares of the mixture that the stems have in each bin: positive, and 1 together.
+
+    Shape:
+        `(batch, bands, frames, stems * channels * groups)` to `(batch, (stems - 1) * channels, frames, bins)`: the
+        last stem's share is what the others leave.
+
+    Args:
+        bands: see `Config`.
+        groups: per band.
+        stems: how many share.
+    """
+
+    def __init__(self, bands: Bands, groups: int, stems: int, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.bands = bands
+        self.groups = groups
+        self.stems = stems
+
+    def call(self, x: Any) -> Any:
+        batch, num_bands, features = ops.shape(x)[0], x.shape[1], x.shape[3]
+        shares = ops.softmax(ops.reshape(x, (batch, num_bands, -1, self.stems, features // self.stems)), axis=3)
+        shares, _ = ops.split(shares, [self.stems - 1], axis=3)
+        masks = (self.stems - 1) * (features // self.stems) // self.groups
+        shares = ops.reshape(shares, (batch, num_bands, -1, masks, self.groups))
+        shares = ops.reshape(ops.transpose(shares, (0, 3, 2, 1, 4)), (batch, masks, -1, num_bands * self.groups))
+        parts = _split_bins(shares, self.bands, self.groups, by_group=True)
+        return ops.concatenate(
+            [self._widened(part, width) for part, (_, width) in zip(parts, self.bands, strict=True)], axis=-1
+        )
+
+    def _widened(self, part: Any, width: int) -> Any:
+        """Each group's share to each of its bins."""
+        if width == 1:
+            return part
+        batch, masks, _, groups = ops.shape(part)
+        wide = ops.tile(ops.expand_dims(part, -1), (1, 1, 1, 1, width))
+        return ops.reshape(wide, (batch, masks, -1, groups * width))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"bands": self.bands, "groups": self.groups, "stems": self.stems}
