@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfwavesep import config, export, fidelity, losses, models, quantization
+from tfwavesep import config, export, fidelity, losses, models, quantization, signatures
 from tfwavesep.backends.litert import LiteRTBackend
 from tfwavesep.backends.saved_model import SavedModelBackend
 from tfwavesep.config import Preset
@@ -127,7 +127,7 @@ def test_fit_lowers_the_loss(preset: Preset, network: keras.Model) -> None:
 
 
 def test_saved_model_and_tflite_equal_keras(preset: Preset, network: keras.Model, tmp_path: Path) -> None:
-    export.write_saved_model(network, preset, tmp_path / "1")
+    signatures.write(network, preset.model, tmp_path / "1")
     (tmp_path / "model.tflite").write_bytes(export.to_tflite(tmp_path / "1"))
     forms = [
         SavedModelBackend(tmp_path / "1", preset.model),
@@ -141,7 +141,7 @@ def test_saved_model_and_tflite_equal_keras(preset: Preset, network: keras.Model
 
 def test_every_tflite_form_stays_close_to_keras(preset: Preset, network: keras.Model, tmp_path: Path) -> None:
     """And is native, with batch and time free."""
-    export.write_saved_model(network, preset, tmp_path / "1")
+    signatures.write(network, preset.model, tmp_path / "1")
     tflite, path = export.to_tflite(tmp_path / "1"), tmp_path / "model.tflite"
     calibration = [0.1 * noise(preset, 4 * preset.model.block, seed=seed) for seed in range(4)]
     for form, least in export.LEAST_SNR.items():
@@ -154,7 +154,7 @@ def test_every_tflite_form_stays_close_to_keras(preset: Preset, network: keras.M
 
 
 def test_tflite_has_native_ops_only(preset: Preset, network: keras.Model, tmp_path: Path) -> None:
-    export.write_saved_model(network, preset, tmp_path / "1")
+    signatures.write(network, preset.model, tmp_path / "1")
     (tmp_path / "model.tflite").write_bytes(export.to_tflite(tmp_path / "1"))
     ops = export.ops(tmp_path / "model.tflite")
     assert "CONV_2D" in ops

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import config_of
 
-from tfwavesep import config, export, models
+from tfwavesep import config, export, models, signatures
 from tfwavesep.errors import ModelError, OutputError, OutputExistsError, TfwavesepError
 from tfwavesep.export import export_model
 
@@ -102,7 +102,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The TFLite form of a network like the tiny one, with other weights."""
     preset = config.load_preset("tiny")
     path = tmp_path_factory.mktemp("other") / "1"
-    export.write_saved_model(models.build(preset.architecture, preset.model), preset, path)
+    signatures.write(models.build(preset.architecture, preset.model), preset.model, path)
     return export.to_tflite(path)
 
 

@@ -19,7 +19,7 @@ LAYERS = [
     {"losses", "config", "tracks"},
     {"cache", "store"},
     {"data", "backends"},
-    {"training", "streaming", "metrics", "quantization"},
+    {"training", "streaming", "metrics", "quantization", "signatures"},
     {"separator", "levels"},
     {"fidelity", "stemfiles"},
     {"jobs"},

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from tfwavesep import backends, fidelity, models, quantization, store
+from tfwavesep import backends, fidelity, models, quantization, signatures, store
 from tfwavesep.config import Preset, preset_from_dict, read_json
 from tfwavesep.errors import ModelError, OutputError, OutputExistsError
 from tfwavesep.fidelity import Fidelity, snr
@@ -68,7 +67,8 @@ def export_model(
     model = models.load(run / KERAS)
     with _beside(folder) as beside:
         model.save(beside / KERAS)
-        write_saved_model(model, source.preset, beside / SAVED_MODEL)
+        signatures.write(model, config, beside / SAVED_MODEL)
+        signatures.write_warmup(config, beside.name, beside / SAVED_MODEL)
         tflite = quantization.quantize(to_tflite(beside / SAVED_MODEL), quantize, calibration)
         (beside / TFLITE).write_bytes(tflite)
         _compare(beside, config, quantize, calibration)
@@ -174,18 +174,6 @@ def _fidelity(folder: Path, config: StoredConfig, tracks: list[Track]) -> Fideli
 def _calibration(data: Path, config: StoredConfig) -> list[np.ndarray]:
     tracks = find_tracks(data, "train")
     return fidelity.segments(tracks[:: -(-len(tracks) // CALIBRATION_TRACKS)], config)
-
-
-def write_saved_model(model: keras.Model, preset: Preset, path: Path) -> None:
-    """A SavedModel with the signature `serving_default(mixture) -> stems`, batch and time free.
-
-    Written by TensorFlow itself: Keras' export archive stores every weight twice.
-    """
-    mixture = tf.TensorSpec((None, None, preset.model.channels), tf.float32, name="mixture")
-    module = tf.Module()
-    module.weights = [variable.value for variable in model.variables]
-    module.serve = tf.function(lambda mixture: {"stems": model(mixture, training=False)}, input_signature=[mixture])
-    tf.saved_model.save(module, str(path), signatures={"serving_default": module.serve})
 
 
 def to_tflite(saved_model: Path) -> bytes:

@@ -9,13 +9,10 @@ from itertools import chain
 import numpy as np
 
 from tfwavesep.backends import Backend, open_backend
-from tfwavesep.chunking import Grid
+from tfwavesep.chunking import Grid, segment_length
 from tfwavesep.decoding import BLOCK_LENGTH
 from tfwavesep.errors import ConfigError
 from tfwavesep.streaming import Course, Piece, Stream, as_audio
-
-SEGMENT_CONTEXTS = 10
-"""By default a segment yields ten times its context on one side, which costs a fifth more work than no cutting."""
 
 
 class Separator:
@@ -40,7 +37,9 @@ class Separator:
         self.backend = backend
         self.sample_rate = config.sample_rate
         self.targets = config.targets
-        self.target_length = _segment_length(config.context, config.block, config.sample_rate, segment_seconds)
+        self.target_length = segment_length(
+            config.context, config.block, config.sample_rate, segment_seconds, backend.max_target_length
+        )
 
     @classmethod
     def load(cls, model: str = "default", segment_seconds: float | None = None) -> "Separator":
@@ -130,8 +129,3 @@ class Separator:
         """A song's way as numbers, among them its `latency` in seconds: how long a sample waits at most for those
         after it (look-ahead, block and resampling; the time to compute comes on top)."""
         return Course(sample_rate, self.sample_rate, Grid(self.target_length, self.backend.config.context))
-
-
-def _segment_length(context: int, block: int, sample_rate: int, seconds: float | None) -> int:
-    samples = round(seconds * sample_rate) if seconds else max(sample_rate, SEGMENT_CONTEXTS * context)
-    return max(1, round(samples / block)) * block

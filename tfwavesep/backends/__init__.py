@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tfwavesep import store
 from tfwavesep.backends._backend import Backend
-from tfwavesep.errors import ModelError
+from tfwavesep.errors import ModelError, one_of
 
 __all__ = ["Backend", "open_backend"]
 
@@ -18,11 +18,15 @@ def open_backend(model: str) -> Backend:
 
     Args:
         model: the name of a released model; the path of a model folder, of a zip file of one, or of one of the forms in
-            it (see `store.find_form`).
+            it (see `store.find_form`); or the URL of a model on TensorFlow Serving, `grpc://HOST:PORT/NAME` or
+            `http://HOST:PORT/v1/models/NAME`.
 
     Raises:
-        ModelError: it is not there, damaged, or none of these forms.
+        ModelError: it is not there, damaged, or none of these forms; or the server does not answer.
     """
+    scheme, is_url, _ = model.partition("://")
+    if is_url:
+        return _open_url(model, scheme)
     path = store.find_form(model)
     stored = store.read(path.parent)
     store.verify(stored, path)
@@ -48,3 +52,15 @@ def open_form(path: Path, config: store.StoredConfig) -> Backend:
 
         return SavedModelBackend(path, config)
     raise ModelError(f"{path}: must be a model folder, a .zip of one, a .tflite, a .keras or a SavedModel folder")
+
+
+def _open_url(url: str, scheme: str) -> Backend:
+    if scheme == "grpc":
+        from tfwavesep.backends.served_grpc import GrpcBackend
+
+        return GrpcBackend(url)
+    if scheme in ("http", "https"):
+        from tfwavesep.backends.served_rest import RestBackend
+
+        return RestBackend(url.rstrip("/"))
+    raise ModelError(one_of("kind of URL", scheme, ("grpc", "http", "https")))

@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from tfwavesep.backends._backend import Backend
+from tfwavesep.backends._served import window
 from tfwavesep.errors import ModelError
 from tfwavesep.models import ModelConfig
 
 
 class SavedModelBackend(Backend):
-    """Runs a SavedModel's `serving_default` signature."""
+    """Runs a SavedModel's `serving_default` signature: in the same windows, one at a time, in which it is asked of a
+    server, so that both give the same bytes."""
 
     name = "SavedModel"
 
@@ -18,6 +20,7 @@ class SavedModelBackend(Backend):
         import tensorflow as tf
 
         self.config = config
+        self.max_target_length = window(config)
         try:
             self._model = tf.saved_model.load(str(path))
             self._run = self._model.signatures["serving_default"]
@@ -30,4 +33,4 @@ class SavedModelBackend(Backend):
     def predict(self, mixture: np.ndarray) -> np.ndarray:
         import tensorflow as tf
 
-        return np.asarray(self._run(mixture=tf.constant(mixture))["stems"])
+        return np.concatenate([self._run(mixture=tf.constant(one[np.newaxis]))["stems"].numpy() for one in mixture])
