@@ -25,7 +25,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tf_serving import Model, grpc_server, no_stems, nothing_wrong, rest_server, slow, unavailable, wrong_shape
 
 from tfwavesep import models, signatures, store
-from tfwavesep.backends import _served, open_backend
+from tfwavesep.backends import _served, open_backend, saved_model
 from tfwavesep.backends.served_grpc import GrpcBackend
 from tfwavesep.backends.served_rest import RestBackend
 from tfwavesep.errors import ModelError
@@ -46,7 +46,8 @@ def kind(request: pytest.FixtureRequest) -> tuple[Serve, type]:
 @pytest.fixture(autouse=True)
 def small_windows(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     if "real_windows" not in request.keywords:
-        monkeypatch.setattr(_served, "window", lambda config: WINDOW)
+        for module in (_served, saved_model):
+            monkeypatch.setattr(module, "window", lambda config: WINDOW)
 
 
 @pytest.fixture(autouse=True)
@@ -71,9 +72,7 @@ def joined(stems: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def local(model: Path, mixture: np.ndarray) -> np.ndarray:
-    backend = open_backend(str(model / "1"))
-    backend.max_target_length = WINDOW
-    return joined(Separator(backend).separate(mixture, 8000))
+    return joined(Separator(open_backend(str(model / "1"))).separate(mixture, 8000))
 
 
 # What a server finds in the folder
@@ -164,12 +163,12 @@ def test_the_command_line_separates_on_a_server(
 ) -> None:
     soundfile.write(tmp_path / "song.wav", song(), 8000, "FLOAT")
     with kind[0](Model(model / "1")) as url:
-        result = run("separate", tmp_path / "song.wav", "-m", url, "-o", tmp_path / "served")
-    assert result.exit_code == 0, result.output
-    expected = local(model, song())
-    for stem, samples in zip(("vocals", "drums", "bass", "other"), expected, strict=True):
-        served = soundfile.read(tmp_path / "served" / "song" / f"{stem}.wav", dtype="float32", always_2d=True)[0]
-        np.testing.assert_array_equal(served, samples)
+        for form, folder in ((url, "served"), (model / "1", "local")):
+            result = run("separate", tmp_path / "song.wav", "-m", form, "-o", tmp_path / folder)
+            assert result.exit_code == 0, result.output
+    for stem in ("vocals", "drums", "bass", "other"):
+        served, here = (tmp_path / folder / "song" / f"{stem}.wav" for folder in ("served", "local"))
+        assert served.read_bytes() == here.read_bytes()
 
 
 def test_several_requests_are_under_way_and_never_too_many(kind: tuple[Serve, type], model: Path) -> None:
@@ -297,19 +296,17 @@ def test_unavailable_is_tried_again(kind: tuple[Serve, type], times: int, model:
 
 
 ERRORS = {
-    "unavailable for long": ([nothing_wrong] + [unavailable] * 30, "busy|cannot be reached"),
-    "slow": ([nothing_wrong, slow(2)], r"did not answer within 0\.5 s"),
-    "wrong shape": ([nothing_wrong, wrong_shape], r"answered with float32 \(1, 3, 999, 1\) instead of .*1000"),
+    "unavailable for long": ([nothing_wrong] + [unavailable] * 30, 60, "busy|cannot be reached"),
+    "slow": ([nothing_wrong, slow(2)], 0.5, r"did not answer within 0\.5 s"),
+    "wrong shape": ([nothing_wrong, wrong_shape], 60, r"answered with float32 \(1, 3, 999, 1\) instead of .*1000"),
 }
 
 
 @pytest.mark.parametrize("name", ERRORS)
 def test_faults_are_named_in_one_line(kind: tuple[Serve, type], name: str, model: Path) -> None:
-    faults, reason = ERRORS[name]
-    with kind[0](Model(model / "1", faults)) as url:
-        separator = Separator(kind[1](url, deadline=0.5, in_flight=1))
-        with pytest.raises(ModelError, match=reason) as caught:
-            separator.separate(song(), 8000)
+    faults, deadline, reason = ERRORS[name]
+    with kind[0](Model(model / "1", faults)) as url, pytest.raises(ModelError, match=reason) as caught:
+        Separator(kind[1](url, deadline, in_flight=1)).separate(song(), 8000)
     assert str(caught.value).startswith(url)
     assert "\n" not in str(caught.value)
 

@@ -37,12 +37,15 @@ def load(settings: Settings) -> Separator:
     return Separator.load(settings.model, settings.segment_seconds)
 
 
-def model_sha256(model: str) -> str:
-    """What tells a model from others: the SHA-256 of the file that is run, or of the `config.json` that vouches for it.
+def model_sha256(model: str) -> str | None:
+    """What tells a model from others: the SHA-256 of the file that is run, or of the `config.json` that vouches for it;
+    None for one on a server, which does not tell its files.
 
     Raises:
         ModelError: there is no such model.
     """
+    if store.is_url(model):
+        return None
     form = store.find_form(model)
     return sha256(form if form.is_file() else form.parent / store.CONFIG)
 

@@ -76,6 +76,8 @@ def locate(model: str) -> Path:
     Raises:
         ModelError: there is no such model; the known ones are listed.
     """
+    if is_url(model):
+        raise ModelError(f"{model}: is on a server; here its files are needed, so give its folder")
     path = Path(model)
     if path.exists():
         return path
@@ -83,6 +85,11 @@ def locate(model: str) -> Path:
     if model in known:
         return known[model]
     raise ModelError(one_of("model", model, known) + " (or the path of a model folder)")
+
+
+def is_url(model: str) -> bool:
+    """Whether this is the URL of a model on a server, not a name or a path."""
+    return "://" in model
 
 
 def find_form(model: str) -> Path:

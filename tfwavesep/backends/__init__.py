@@ -24,9 +24,8 @@ def open_backend(model: str) -> Backend:
     Raises:
         ModelError: it is not there, damaged, or none of these forms; or the server does not answer.
     """
-    scheme, is_url, _ = model.partition("://")
-    if is_url:
-        return _open_url(model, scheme)
+    if store.is_url(model):
+        return _open_url(model)
     path = store.find_form(model)
     stored = store.read(path.parent)
     store.verify(stored, path)
@@ -54,7 +53,8 @@ def open_form(path: Path, config: store.StoredConfig) -> Backend:
     raise ModelError(f"{path}: must be a model folder, a .zip of one, a .tflite, a .keras or a SavedModel folder")
 
 
-def _open_url(url: str, scheme: str) -> Backend:
+def _open_url(url: str) -> Backend:
+    scheme = url.partition("://")[0]
     if scheme == "grpc":
         from tfwavesep.backends.served_grpc import GrpcBackend
 
