@@ -26,9 +26,10 @@ def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int) -> No
     from rich.table import Table
 
     from tfwavesep import evaluation, metrics
+    from tfwavesep.scores import table
 
     scores = evaluation.evaluate(model, root, subset, folder, jobs, lambda line: click.echo(line, err=True))
-    header, *rows = evaluation.table(scores)
+    header, *rows = table(scores)
     shown = Table(*header, title=f"{subset}: {len(scores.tracks)} tracks, median over 1-s frames then tracks, dB")
     for row in rows:
         shown.add_row(*row, end_section=row[1] == metrics.METRICS[-1])

@@ -12,7 +12,9 @@ from conftest import Run, synthetic_stems
 
 from tfwavesep import _stempeg
 from tfwavesep.errors import DataError, OutputExistsError
-from tfwavesep.evaluation import METRICS, Scores, evaluate, markdown, model_hash, scored_targets, table
+from tfwavesep.evaluation import evaluate, model_hash, scored_targets
+from tfwavesep.metrics import METRICS
+from tfwavesep.scores import Scores, markdown, table, track_table
 from tfwavesep.stems import STEMS
 
 RATE = 8000
@@ -75,6 +77,8 @@ def test_summary_table_and_plot_follow(scored: tuple[Path, Scores]) -> None:
             told = [summary["scores"][method][target][metric] for metric in METRICS]
             np.testing.assert_allclose(told, scores.median()[m, t], atol=1e-3)
     assert markdown(table(scores)) in (folder / "table.md").read_text()
+    assert markdown(track_table(scores)) in (folder / "tracks.md").read_text()
+    assert summary["sdr_interval"].keys() == set(TARGETS)
     assert (folder / "boxplot.png").read_bytes().startswith(b"\x89PNG")
 
 

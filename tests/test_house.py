@@ -20,7 +20,7 @@ LAYERS = [
     {"cache", "store"},
     {"data", "backends"},
     {"training", "streaming", "metrics", "quantization", "signatures"},
-    {"separator", "levels"},
+    {"separator", "levels", "scores"},
     {"fidelity", "stemfiles"},
     {"jobs"},
     {"manifest", "pipes"},
