@@ -2,10 +2,14 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from tfwavesep.errors import OutputError
 
 from .progress import Progress, notes, printable
 
@@ -114,14 +118,25 @@ def _to_pipe(songs: tuple[Path, ...], settings: "Settings") -> None:
         raise click.UsageError("-o -: standard output takes one song")
     separator = batch.load(settings)
     pipes.one_stem(settings.choice(separator.targets))
-    with jobs.open_source(songs[0], settings) as reader:
-        try:
-            written = pipes.separate_into(sys.stdout.buffer, separator, reader, settings)
-        except BrokenPipeError:  # whoever listened has gone: nothing is left to do
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return
+    with jobs.open_source(songs[0], settings) as reader, _quiet_end():
+        if sys.stderr.isatty():
+            delay = separator.course(reader.info.sample_rate).latency
+            click.echo(f"the stem comes {delay:.2f} s after the song; a shorter --segment shortens that", err=True)
+        written = pipes.separate_into(sys.stdout.buffer, separator, reader, settings)
     for line in notes(reader.warnings, written.gain_db, written.clipped):
         click.echo(printable(f"{songs[0]}: {line}"), err=True)
+
+
+@contextmanager
+def _quiet_end() -> Iterator[None]:
+    """Whoever listened may go when they have heard enough."""
+    try:
+        yield
+    except (BrokenPipeError, OutputError) as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still wants to flush
+        if isinstance(error, BrokenPipeError):
+            sys.exit(0)
+        raise
 
 
 def _show_scores(done: "list[Outcome]", references: Path) -> None:

@@ -11,8 +11,9 @@ import pytest
 import soundfile
 
 from tfwavesep import audio
-from tfwavesep.decoding import BLOCK_LENGTH, UNKNOWN_LENGTHS
+from tfwavesep.decoding import BLOCK_LENGTH
 from tfwavesep.errors import AudioError
+from tfwavesep.wavfile import UNKNOWN_LENGTHS
 
 LENGTH = 9000
 

@@ -19,12 +19,10 @@ import soundfile
 
 from tfwavesep import ogg
 from tfwavesep.errors import AudioError, one_of
+from tfwavesep.wavfile import UNKNOWN_LENGTHS, read_header
 
 BLOCK_LENGTH = 65536
 """Samples per channel that files are read in."""
-
-UNKNOWN_LENGTHS = (0xFFFFFFFF, 0x7FFFF000)
-"""What FFmpeg and SoX write for the length of a WAV into a pipe, where nobody can go back and fill it in."""
 
 TAGS = ("title", "artist", "album", "date", "tracknumber", "genre", "comment", "copyright", "license")
 """What of a song's tags its stems carry."""
@@ -325,11 +323,30 @@ def _read_what_is_there(file: BinaryIO) -> Callable[[int], bytes]:
     return getattr(file, "read1", file.read)
 
 
-class _Unseekable:
-    """What FFmpeg needs of a pipe."""
+class _Pipe:
+    """What FFmpeg needs of a pipe, which looks at a WAV's header itself.
+
+    Attributes:
+        head: what was read already.
+        frames: samples per channel that a WAV promises, or None.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
-        self.read = _read_what_is_there(file)
+        self._read = _read_what_is_there(file)
+        self.head, self.frames = read_header(self._read_all)
+        self._left = self.head
+
+    def _read_all(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size and (more := self._read(size - len(data))):
+            data += more
+        return data
+
+    def read(self, size: int) -> bytes:
+        if self._left:
+            given, self._left = self._left[:size], self._left[size:]
+            return given
+        return self._read(size)
 
 
 class AvDecoder:
@@ -341,6 +358,7 @@ class AvDecoder:
     def __init__(self, file: BinaryIO, name: str, stream: int = 0) -> None:
         self.damages: list[str] = []
         self._file, self.name = file, name
+        self._frames: int | None = None
         self._seekable = file.seekable()
         try:
             self._open(stream)
@@ -353,8 +371,7 @@ class AvDecoder:
 
         self._counted = self._seekable and _has_frame_count(self._file)
         try:
-            quick = {} if self._seekable else {"analyzeduration": "0"}
-            self._container = av.open(self._file if self._seekable else _Unseekable(self._file), options=quick)
+            self._container = av.open(self._file) if self._seekable else self._open_pipe()
             if len(self._container.streams.audio) <= stream:
                 raise AudioError(f"{self.name}: has no audio stream")
             self._stream = self._container.streams.audio[stream]
@@ -364,11 +381,23 @@ class AvDecoder:
             raise AudioError(f"{self.name}: is not an audio file this program can read") from error
         self.info = self._describe()
 
+    def _open_pipe(self) -> Any:
+        """FFmpeg would read seconds of a WAV to see whether its samples are something else in disguise."""
+        import av
+
+        pipe = _Pipe(self._file)
+        if not pipe.head:
+            raise AudioError(f"{self.name}: is empty (0 bytes)")
+        self._frames = pipe.frames
+        return av.open(pipe, options={"probesize": "4096"} if pipe.head[:4] in (b"RIFF", b"RF64") else {})
+
     def _describe(self) -> AudioInfo:
         context = self._stream.codec_context
         if self._first is None and not (context.sample_rate and context.channels):  # FFmpeg went by the name alone
             raise AudioError(f"{self.name}: is not an audio file this program can read")
         rate, channels = (context.sample_rate, context.channels) if self._first is None else self._form(self._first[0])
+        if self._frames:
+            return AudioInfo(rate, channels, self._frames, self._frames / rate, None, self._tags())
         seconds, exact = self._promise()
         frames = round(seconds * rate) if seconds and exact else None
         return AudioInfo(rate, channels, frames, seconds, None, self._tags())
@@ -380,9 +409,6 @@ class AvDecoder:
             whole = self._container.duration
             return (whole / 1e6 if whole and whole > 0 else None), False
         seconds = float(stream.duration * stream.time_base)
-        if kind == "wav":
-            size = round(seconds * stream.codec_context.sample_rate) * stream.codec_context.channels
-            return (seconds, True) if size < UNKNOWN_LENGTHS[1] // 8 else (None, False)
         return seconds, kind == "flac"
 
     def _tags(self) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """From a pipe to a pipe: one stem, put out while the song still comes in."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from tfwavesep import jobs
 from tfwavesep.decoding import Reader
 from tfwavesep.encoding import Format
-from tfwavesep.errors import ConfigError
+from tfwavesep.errors import ConfigError, OutputError
 from tfwavesep.jobs import Settings
 from tfwavesep.separator import Separator
 from tfwavesep.stemfiles import Choice, Leveller, Written
@@ -41,6 +43,7 @@ def separate_into(sink: BinaryIO, separator: Separator, reader: Reader, settings
         AudioError: the song cannot be read, or is too loud.
         ConfigError: several stems are wanted, or not as WAV.
         BrokenPipeError: nobody reads the pipe any longer.
+        OutputError: it cannot be written to.
     """
     raw = settings.raw
     choice = settings.choice(separator.targets)
@@ -50,15 +53,28 @@ def separate_into(sink: BinaryIO, separator: Separator, reader: Reader, settings
         raise ConfigError(f"a pipe takes wav, or raw samples with --raw-format; not {form.extension}")
     rate = reader.info.sample_rate
     leveller = Leveller(choice, form, settings.clip_mode, rate)
-    wav = None if raw else WavFile(sink, rate, reader.info.channels, form.subtype, reader.info.tags)
-    sink.flush()
+    with _errors():
+        wav = None if raw else WavFile(sink, rate, reader.info.channels, form.subtype, reader.info.tags)
+        sink.flush()
     for piece in jobs.separated(separator, reader, settings):
         samples = form.samples(leveller.take(piece)[0])
+        with _errors():
+            if wav:
+                wav.write(samples)
+            else:
+                sink.write(to_bytes(samples, form.subtype))
+            sink.flush()
+    with _errors():
         if wav:
-            wav.write(samples)
-        else:
-            sink.write(to_bytes(samples, form.subtype))
-        sink.flush()
-    if wav:
-        wav.close()
+            wav.close()
     return Written({}, leveller.frames, leveller.peaks, 0.0, leveller.clipped)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output: cannot be written to: {error.strerror}") from error

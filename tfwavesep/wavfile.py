@@ -1,4 +1,4 @@
-"""Writing WAV: to a file of any size, and into a pipe.
+"""WAV: writing to a file of any size and into a pipe, and reading the header of one that comes out of a pipe.
 
 libsndfile stamps the time into its float files, so that two runs give different bytes; must be told beforehand
 whether a file will pass 4 GiB; and cannot write a WAV into a pipe. What is written here is plain RIFF wherever that
@@ -9,12 +9,16 @@ Reference:
 """
 
 import struct
+from collections.abc import Callable
 from typing import BinaryIO
 
 import numpy as np
 
 RIFF_LIMIT = 2**32 - 1
 """Bytes that RIFF's 32-bit lengths can count, and what stands for a length that is not known."""
+
+UNKNOWN_LENGTHS = (0xFFFFFFFF, 0x7FFFF000)
+"""What FFmpeg and SoX write for the length of a WAV into a pipe, where nobody can go back and fill it in."""
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
@@ -98,6 +102,35 @@ def _info(tags: dict[str, str]) -> bytes:
         if tags.get(tag):
             body += struct.pack("<4sI", name, len(text)) + text + b"\0" * (len(text) % 2)
     return struct.pack("<4sI4s", b"LIST", 4 + len(body), b"INFO") + body if body else b""
+
+
+def read_header(read: Callable[[int], bytes]) -> tuple[bytes, int | None]:
+    """Read a WAV up to its first sample.
+
+    Args:
+        read: returns as many bytes as it is asked for, or fewer at the end.
+
+    Returns:
+        all the bytes that were read, and the number of samples per channel that they promise, or None if they do not
+        (or are no WAV's).
+    """
+    header = read(12)
+    large: int | None = None
+    frame = 0
+    while header[:4] in (b"RIFF", b"RF64") and len(head := read(8)) == 8:
+        header += head
+        name, size = head[:4], int.from_bytes(head[4:], "little")
+        if name == b"data":
+            promised = large if header[:4] == b"RF64" and size == RIFF_LIMIT else size
+            known = frame and promised and promised not in UNKNOWN_LENGTHS
+            return header, promised // frame if promised and known else None
+        body = read(size + size % 2)
+        header += body
+        if name == b"ds64" and len(body) >= 16:
+            large = struct.unpack_from("<Q", body, 8)[0]
+        if name == b"fmt " and len(body) >= 14:
+            frame = struct.unpack_from("<H", body, 12)[0]
+    return header, None
 
 
 def to_bytes(samples: np.ndarray, subtype: str) -> bytes:
