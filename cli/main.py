@@ -12,6 +12,7 @@ import click
 
 from tfwavesep.errors import TfwavesepError
 
+from .check import check
 from .evaluate import evaluate
 from .export import export
 from .separate import separate
@@ -35,7 +36,7 @@ def cli() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-for command in (separate, train, evaluate, export):
+for command in (separate, check, train, evaluate, export):
     cli.add_command(command)
 
 

@@ -48,6 +48,8 @@ PIPE = Path("-")
 @click.option("--shard", metavar="I/N", default="1/1", help="Do the I-th of N parts of the songs.")
 @click.option("--manifest", type=click.Path(path_type=Path), metavar="FILE",
               help="Append a line of JSON for every song: hashes, settings, files, peaks, seconds, error.")  # fmt: skip
+@click.option("--plot", is_flag=True,
+              help="A picture of each song and its stems beside them; needs the extra [plot].")  # fmt: skip
 @click.option("--raw-format", metavar="TYPE[:RATE:CHANNELS]",
               help="Pipes carry samples without a header: TYPE is s16le, s24le or f32le; RATE and CHANNELS say that "
                    "standard input does too.")  # fmt: skip
@@ -91,16 +93,20 @@ def _settings(options: dict[str, Any]) -> "Settings":
 def _to_files(songs: tuple[Path, ...], folder: Path, settings: "Settings", options: dict[str, Any]) -> None:
     from tfwavesep import batch, planning
     from tfwavesep.manifest import Manifest
+    from tfwavesep.plot import require_matplotlib
 
     output = planning.Output(folder, options["template"])
     shard = planning.parse_shard(options["shard"])
     manifest = Manifest(options["manifest"]) if options["manifest"] else None
+    if options["plot"]:
+        require_matplotlib()
     separator = batch.load(settings)
     model_sha256 = batch.model_sha256(settings.model) if manifest else None
     sources, failures = planning.expand(songs, folder)
     plan = planning.plan(
-        sources, settings, separator.targets, output, _existing(options), manifest, model_sha256, shard
-    )
+        sources, settings, separator.targets, output, _existing(options), manifest, model_sha256, shard,
+        options["plot"],
+    )  # fmt: skip
     with Progress(len(plan.jobs) + len(plan.settled) + len(failures), manifest) as progress:
         for outcome in (*failures, *plan.settled):
             progress.finished(outcome)

@@ -45,5 +45,5 @@ def noise(length: int, channels: int = 1, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).uniform(-0.5, 0.5, (length, channels)).astype(np.float32)
 
 
-def separator(channels: int = 1) -> Separator:
-    return Separator(Smoother(channels), SEGMENT)
+def separator(channels: int = 1, segment: float = SEGMENT) -> Separator:
+    return Separator(Smoother(channels), segment)

@@ -21,7 +21,7 @@ LAYERS = [
     {"data", "backends"},
     {"training", "streaming", "metrics", "quantization", "signatures"},
     {"separator", "levels", "scores"},
-    {"fidelity", "stemfiles"},
+    {"fidelity", "stemfiles", "check", "plot"},
     {"jobs"},
     {"manifest", "pipes"},
     {"planning"},

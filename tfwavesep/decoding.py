@@ -30,6 +30,15 @@ TAGS = ("title", "artist", "album", "date", "tracknumber", "genre", "comment", "
 RAW_TYPES = {"s16le": ("<i2", 2**15), "s24le": ("s24", 2**23), "f32le": ("<f4", 1)}
 """Sample types of audio without a header, by FFmpeg's names: the type and what full scale is in it."""
 
+MALFORMED = 3
+"""libsndfile's code for a file of a kind it knows, but damaged."""
+
+MAGIC = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"riff", b".snd", b"caff", b"fLaC", b"OggS")
+"""How the files begin that libsndfile reads to the sample. It reads MP3 too, but prints what it thinks of it."""
+
+LOUDEST = 2.0**30
+"""Larger samples are no audio: the steps that stems are counted in would not suffice."""
+
 GAP_SECONDS = 0.05
 """Time stamps may be this far from where the samples decoded so far have led; webm's are whole milliseconds."""
 
@@ -173,10 +182,15 @@ class Reader:
         return lines
 
     def _checked(self, block: np.ndarray, place: int) -> np.ndarray:
-        finite = np.isfinite(block)
-        if finite.all():
+        if np.abs(block).max() <= LOUDEST:  # not of NaN
             return block
-        seconds = (place + int(np.flatnonzero(~finite.all(axis=1))[0])) / self.info.sample_rate
+        finite = np.isfinite(block)
+        bad = ~finite if not finite.all() else np.abs(block) > LOUDEST
+        row = int(np.flatnonzero(bad.any(axis=1))[0])
+        seconds = (place + row) / self.info.sample_rate
+        if finite.all():
+            loudest = np.abs(block[row]).max()
+            raise AudioError(f"{self.name}: has a sample of {loudest:.0e} at {seconds:.3f} s; full scale is 1")
         if not self._zero:
             raise AudioError(
                 f"{self.name}: has a NaN or infinite sample at {seconds:.3f} s; repair the file, or --nan zero"
@@ -235,17 +249,25 @@ def _check_is_file(path: Path) -> None:
 
 
 def _suits_soundfile(path: Path) -> bool:
-    """libsndfile hides the damages of MP3 and Ogg; whole Ogg it decodes to the sample, which FFmpeg does not."""
-    if ogg.is_ogg(path):
+    """Damaged Ogg does not: libsndfile hides what is missing."""
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic == b"OggS":
         ended, sound = ogg.inspect(path)
         if not ended:
             raise AudioError(f"{path}: is truncated: its last page is missing")
-        if not sound:
-            return False
+        return sound
+    return magic in MAGIC and _opens(path, magic)
+
+
+def _opens(path: Path, magic: bytes) -> bool:
     try:
-        return soundfile.info(os.fsencode(path)).format != "MP3"
-    except (soundfile.LibsndfileError, RuntimeError):
+        soundfile.info(os.fsencode(path))
+    except soundfile.LibsndfileError as error:
+        if error.code == MALFORMED and magic == b"caff":
+            raise AudioError(f"{path}: is truncated or damaged: {error.error_string}") from error
         return False
+    return True
 
 
 class SoundfileDecoder:
@@ -375,6 +397,8 @@ class AvDecoder:
             if len(self._container.streams.audio) <= stream:
                 raise AudioError(f"{self.name}: has no audio stream")
             self._stream = self._container.streams.audio[stream]
+            if self._stream.codec_context is None:
+                raise AudioError(f"{self.name}: is not an audio file this program can read (unknown codec)")
             self._decoded = self._decode()
             self._first = next(self._decoded, None)
         except (av.error.FFmpegError, ValueError) as error:
@@ -435,7 +459,11 @@ class AvDecoder:
 
     def _refuse_truncated(self, place: int) -> None:
         seconds, promised = place / self.info.sample_rate, self._promised_seconds()
-        if promised is not None and seconds < promised - GAP_SECONDS * 2:
+        if promised is None or seconds >= promised - GAP_SECONDS * 2:
+            return
+        if self.damages:
+            self.damages.append(f"{promised - seconds:.3f} s shorter than its header promises")
+        else:
             raise AudioError(
                 f"{self.name}: is truncated: its header promises {promised:.3f} s, {seconds:.3f} s could be decoded"
             )
@@ -446,7 +474,7 @@ class AvDecoder:
         kind = self._container.format.name
         if kind == "mp3" and not self._counted:
             return None
-        if not self._stream.duration or not any(name in kind for name in ("mp3", "mp4", "asf", "aiff", "w64")):
+        if not self._stream.duration or not any(name in kind for name in ("mp3", "mp4", "asf", "caf")):
             return None
         return float(self._stream.duration * self._stream.time_base)
 
@@ -473,16 +501,17 @@ class AvDecoder:
         """Frames, each with the number of samples that could not be decoded before it."""
         import av
 
-        lost, rate = 0, self._stream.codec_context.sample_rate
+        lost, samples, size = 0.0, 0, 1
         for packet in self._container.demux(self._stream):
             try:
                 frames = packet.decode()
-            except av.error.InvalidDataError:
-                lost += max(1, round(float((packet.duration or 0) * packet.time_base) * (rate or 0)))
+            except av.error.InvalidDataError:  # as long as sound packets of its size
+                lost += max(1.0, packet.size * samples / size)
                 continue
+            size += packet.size
             for frame in frames:
-                yield frame, lost
-                lost = 0
+                yield frame, round(lost)
+                lost, samples = 0.0, samples + frame.samples
 
     def close(self) -> None:
         with suppress(AttributeError):

@@ -3,6 +3,7 @@
 The same samples give the same bytes, whenever they are written.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -128,7 +129,7 @@ def _sound_file(path: Path, form: Format, sample_rate: int, channels: int, tags:
         for tag, text in tags.items():
             setattr(file, tag, text)
         yield append
-    if soundfile.info(str(path)).frames != frames:  # libsndfile does not say when closing fails
+    if soundfile.info(os.fsencode(path)).frames != frames:  # libsndfile does not say when closing fails
         raise OSError("the end is missing")
 
 
@@ -163,7 +164,7 @@ def _open_sound_file(
 ) -> soundfile.SoundFile:
     try:
         return soundfile.SoundFile(
-            str(path), "w", sample_rate, channels, subtype, format=extension, compression_level=level
+            os.fsencode(path), "w", sample_rate, channels, subtype, format=extension, compression_level=level
         )
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         kind = f"{channels} channels of {subtype} at {sample_rate} Hz"

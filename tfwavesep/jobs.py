@@ -12,6 +12,7 @@ from tfwavesep.decoding import AudioInfo, RawFormat, Reader, open_audio
 from tfwavesep.encoding import Format
 from tfwavesep.errors import AudioError, ConfigError, OutputExistsError, one_of
 from tfwavesep.files import sha256
+from tfwavesep.plot import plot
 from tfwavesep.separator import Separator
 from tfwavesep.stemfiles import CLIP_MODES, Choice, Written, stem_files
 from tfwavesep.streaming import Piece
@@ -106,6 +107,7 @@ class Job:
         settings: how.
         overwrite: whether files that are there may be replaced.
         model_sha256: of the model's files, for the outcome.
+        picture: where a picture of the song and its stems goes, if one is wanted.
     """
 
     source: Path
@@ -113,6 +115,7 @@ class Job:
     settings: Settings
     overwrite: bool = False
     model_sha256: str | None = None
+    picture: Path | None = None
 
     def failed(self, error: str) -> "Outcome":
         """That nothing came of it, and why."""
@@ -127,6 +130,7 @@ class Outcome:
         source: the file.
         status: "done", "skipped" or "failed".
         outputs: the files written, by stem.
+        picture: of the song and its stems.
         seconds: of audio.
         took_seconds: to separate it.
         peak: the largest absolute sample of each stem, full scale 1.0.
@@ -142,6 +146,7 @@ class Outcome:
     source: str
     status: str = "done"
     outputs: dict[str, str] = field(default_factory=dict)
+    picture: str | None = None
     seconds: float = 0.0
     took_seconds: float = 0.0
     peak: dict[str, float] = field(default_factory=dict)
@@ -212,6 +217,8 @@ def run(separator: Separator, job: Job, progress: Progress = _nobody) -> Outcome
                 write(piece)
                 done += len(piece) / info.sample_rate
                 progress(done, length)
+        if job.picture:
+            plot({"mixture": job.source, **job.outputs}, job.picture, settings.start_seconds, job.source.name)
         return _outcome(job, written, info.sample_rate, reader.warnings, time.monotonic() - began)
 
 
@@ -219,6 +226,7 @@ def _outcome(job: Job, written: Written, sample_rate: int, warnings: list[str], 
     return Outcome(
         source=str(job.source),
         outputs={stem: str(path) for stem, path in written.paths.items()},
+        picture=str(job.picture) if job.picture else None,
         seconds=written.frames / sample_rate,
         took_seconds=round(took, 3),
         peak={stem: round(peak, 6) for stem, peak in written.peak.items()},
@@ -233,6 +241,6 @@ def _outcome(job: Job, written: Written, sample_rate: int, warnings: list[str], 
 
 def refuse_existing(job: Job) -> None:
     """Raise OutputExistsError if a job would overwrite a file that it may not."""
-    for path in job.outputs.values():
+    for path in (*job.outputs.values(), *([job.picture] if job.picture else [])):
         if path.exists() and not job.overwrite:
             raise OutputExistsError(f"{path}: exists already; --overwrite replaces it, or choose another folder")

@@ -68,12 +68,6 @@ def pages(file: BinaryIO) -> Iterator[Page]:
         yield Page(place, data)
 
 
-def is_ogg(path: Path) -> bool:
-    """Whether a file begins with a page."""
-    with path.open("rb") as file:
-        return file.read(4) == b"OggS"
-
-
 def inspect(path: Path) -> tuple[bool, bool]:
     """Look at all pages of a file.
 

@@ -157,6 +157,7 @@ def plan(
     manifest: Manifest | None = None,
     model_sha256: str | None = None,
     shard: tuple[int, int] = (1, 1),
+    pictures: bool = False,
 ) -> Plan:
     """Jobs for all songs that are not done.
 
@@ -171,6 +172,7 @@ def plan(
         manifest: of earlier runs.
         model_sha256: the model's digest.
         shard: which part of how many: every n-th song, so that n machines share the work without talking.
+        pictures: whether one of each song goes beside its stems.
 
     Raises:
         ConfigError: the model has no such stem.
@@ -186,7 +188,8 @@ def plan(
             taken.update(dict.fromkeys(outputs.values(), source))
         if index % shard[1] != shard[0] - 1:
             continue
-        job = Job(source.path, outputs, settings, existing == "overwrite", model_sha256)
+        picture = output.path(source, "plot", "png") if pictures else None
+        job = Job(source.path, outputs, settings, existing == "overwrite", model_sha256, picture)
         settled = _rivalry(source, rival) if rival else None
         if existing == "skip" and not settled:
             settled = _done(job, earlier.get(str(source.path)))

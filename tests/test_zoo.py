@@ -1,0 +1,44 @@
+"""Every file of the zoo has the outcome that is written beside it, in one line, and leaves nothing half-made."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+import soundfile
+from doubles import separator
+from zoo import ZOO, Animal
+
+from tfwavesep.batch import separate_file
+from tfwavesep.errors import AudioError
+
+
+def test_the_zoo_is_large() -> None:
+    assert len(ZOO) >= 60
+    assert len({animal.name for animal in ZOO}) == len(ZOO)
+
+
+@pytest.mark.parametrize("animal", ZOO, ids=lambda animal: ascii(animal.name)[1:50])
+def test_outcome(animal: Animal, tmp_path: Path) -> None:
+    path = tmp_path / animal.name
+    animal.make(path)
+    if animal.error is not None:
+        with pytest.raises(AudioError) as caught:
+            separate_file(separator(2, 1), path, tmp_path / "stems")
+        text = str(caught.value)
+        assert re.search(animal.error, text)
+        assert str(path) in text
+        assert not (tmp_path / "stems").exists()
+        return
+    outcome = separate_file(separator(2, 1), path, tmp_path / "stems")
+    if animal.warning:
+        assert re.search(animal.warning, "; ".join(outcome.warnings))
+    else:
+        assert outcome.warnings == []
+    infos = [soundfile.info(os.fsencode(stem)) for stem in outcome.stems.values()]
+    assert len({(info.samplerate, info.channels, info.frames) for info in infos}) == 1
+    rate, frames = infos[0].samplerate, infos[0].frames
+    if animal.frames is None:
+        assert 0.9 * rate < frames < 25 * rate
+    else:
+        assert frames == animal.frames
