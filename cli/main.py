@@ -15,6 +15,7 @@ from tfwavesep.errors import TfwavesepError
 from .check import check
 from .evaluate import evaluate
 from .export import export
+from .models import models
 from .separate import separate
 from .train import train
 
@@ -36,7 +37,7 @@ def cli() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-for command in (separate, check, train, evaluate, export):
+for command in (separate, check, train, evaluate, export, models):
     cli.add_command(command)
 
 

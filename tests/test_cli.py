@@ -34,7 +34,7 @@ def test_every_command_is_in_the_readme_and_has_help_with_an_example(name: str, 
 
 
 def test_the_commands_are_the_librarys() -> None:
-    assert sorted(COMMANDS) == ["check", "evaluate", "export", "separate", "train"]
+    assert sorted(COMMANDS) == ["check", "evaluate", "export", "models", "separate", "train"]
 
 
 def error_line(result: Result) -> str:

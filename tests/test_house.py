@@ -20,7 +20,7 @@ LAYERS = [
     {"cache", "store"},
     {"data", "backends"},
     {"training", "streaming", "metrics", "quantization", "signatures"},
-    {"separator", "levels", "scores"},
+    {"separator", "levels", "catalogue", "scores"},
     {"fidelity", "stemfiles", "check", "plot"},
     {"jobs"},
     {"manifest", "pipes"},

@@ -4,7 +4,10 @@ something is wrong."""
 import base64
 import io
 import json
+import re
+import shutil
 import socket
+import subprocess
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -15,13 +18,16 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import yaml
 from conftest import Run
+from google.protobuf import text_format
 
 pytest.importorskip("tensorflow_serving", reason="pip install 'tfwavesep[serving]'")
 
 import tensorflow as tf
 import tf_serving
 from tensorflow_serving.apis import prediction_log_pb2
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from tf_serving import Model, grpc_server, no_stems, nothing_wrong, rest_server, slow, unavailable, wrong_shape
 
 from tfwavesep import models, signatures, store
@@ -30,6 +36,8 @@ from tfwavesep.backends.served_grpc import GrpcBackend
 from tfwavesep.backends.served_rest import RestBackend
 from tfwavesep.errors import ModelError
 from tfwavesep.separator import Separator
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "serving"
 
 WINDOW = 1000
 """Samples that a request yields in these tests: small, so that a short song makes many."""
@@ -401,3 +409,46 @@ def test_stopping_early_cancels_what_is_under_way(kind: tuple[Serve, type], mode
 def test_urls_that_cannot_be_meant(url: str, reason: str) -> None:
     with pytest.raises(ModelError, match=reason):
         open_backend(url)
+
+
+# The example
+
+
+def test_the_compose_file_serves_the_released_model() -> None:
+    service = yaml.safe_load((EXAMPLE / "compose.yaml").read_text())["services"]["serving"]
+    assert service["image"].startswith("tensorflow/serving:")
+    mounts = dict(reversed(volume.removesuffix(":ro").split(":")) for volume in service["volumes"])
+    config = text_format.Parse((EXAMPLE / "models.config").read_text(), ModelServerConfig())
+    for option in service["command"]:
+        name, _, value = option.partition("=")
+        if name.endswith("_file"):
+            assert (EXAMPLE / mounts["/config"] / Path(value).name).is_file()
+    for served in config.model_config_list.config:
+        assert (EXAMPLE / mounts["/models"] / served.name / "1" / "saved_model.pb").is_file()
+        assert served.base_path == f"/models/{served.name}"
+
+
+def test_the_batching_parameters_are_text_protocol_buffers_of_known_names() -> None:
+    """The message is not among those that tensorflow-serving-api brings."""
+    lines = (EXAMPLE / "batching_parameters.txt").read_text().splitlines()
+    found = [re.fullmatch(r"(\w+) \{ value: \d+ \}", line) for line in lines if not line.startswith("#")]
+    known = {"max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads"}
+    assert {match and match[1] for match in found} == known
+
+
+@pytest.mark.skipif(not all(map(shutil.which, ("curl", "jq", "base64"))), reason="needs curl, jq and base64")
+def test_the_shell_script_separates(model: Path, tmp_path: Path) -> None:
+    mixture = np.round(song(20_000) * 32768).astype(np.int16)
+    soundfile.write(tmp_path / "song.wav", mixture, 8000, "PCM_16")
+    with rest_server(Model(model / "1")) as url:
+        command = [str(EXAMPLE / "separate_wav.sh"), str(tmp_path / "song.wav"), url]
+        subprocess.run(command, check=True)
+        wrong = [*command[:2], url.replace("tiny", "huge")]
+        failed = subprocess.run(wrong, capture_output=True, text=True, check=False)
+    stems = [
+        soundfile.read(tmp_path / f"song.{stem}.wav", dtype="int16", always_2d=True)[0].astype(int)
+        for stem in ("vocals", "drums", "bass", "other")
+    ]
+    np.testing.assert_array_equal(sum(stems), mixture)
+    assert failed.returncode == 1
+    assert "Servable not found" in failed.stderr
