@@ -114,3 +114,13 @@ def tiny() -> config.Preset:
 def config_of(model: Path) -> dict[str, Any]:
     """A model's `config.json`."""
     return json.loads((model / "config.json").read_text())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the parity matrix that the conformance tests have measured."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
+    cells = [value for r in reports for name, value in r.user_properties if name == "parity" and r.when == "call"]
+    if cells:
+        terminalreporter.section("parity beside Keras: largest error as a share of the peak, least SNR")
+        for architecture, form, error, ratio in cells:
+            terminalreporter.write_line(f"{architecture:16} {form:20} {error:8.1e} {ratio:7.1f} dB")

@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,3 +85,28 @@ def test_public_names_resolve() -> None:
     assert all(getattr(tfwavesep, name) for name in tfwavesep.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = tfwavesep.nonsense
+
+
+def requirements(text: str) -> dict[str, set[str]]:
+    """Requirements of each package, without those for other Python versions."""
+    found: dict[str, set[str]] = {}
+    for line in text.split("\n"):
+        requirement, _, marker = line.partition(";")
+        if requirement.strip() and not requirement.startswith(("#", "-")) and "<" not in marker:
+            name = re.match(r"[\w-]+", requirement.strip())[0]
+            found.setdefault(name, set()).add(requirement.strip())
+    return found
+
+
+def test_requirements_are_those_of_setup_cfg() -> None:
+    """The files only leave out: the light one TensorFlow and all that only training and scoring need."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    options, extras = setup["options"], setup["options.extras_require"]
+    everything = requirements(options["install_requires"])
+    light = requirements((ROOT / "requirements-light.txt").read_text())
+    newest = requirements((ROOT / "requirements-newest.txt").read_text())
+    assert light.items() <= everything.items()
+    assert not {"tensorflow", "keras", "musdb", "museval", "tensorboard"} & light.keys()
+    assert {**light, **newest}.items() <= {**requirements(extras["test"]), **everything}.items()
+    assert light.keys() | newest.keys() >= everything.keys()

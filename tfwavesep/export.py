@@ -63,7 +63,7 @@ def export_model(
     _check_place(folder, overwrite)
     source = _read_source(run)
     config = StoredConfig(**_stored(source.preset))
-    calibration = _calibration(data, config) if data and quantize == "int8" else []
+    calibration = calibration_segments(data, config) if data and quantize == "int8" else []
     model = models.load(run / KERAS)
     with _beside(folder) as beside:
         model.save(beside / KERAS)
@@ -171,7 +171,8 @@ def _fidelity(folder: Path, config: StoredConfig, tracks: list[Track]) -> Fideli
     return fidelity.measure(keras_form, tflite, tracks)
 
 
-def _calibration(data: Path, config: StoredConfig) -> list[np.ndarray]:
+def calibration_segments(data: Path, config: StoredConfig) -> list[np.ndarray]:
+    """Music of the train tracks for int8 to take its ranges from; see `quantization.quantize`."""
     tracks = find_tracks(data, "train")
     return fidelity.segments(tracks[:: -(-len(tracks) // CALIBRATION_TRACKS)], config)
 
