@@ -41,6 +41,10 @@ STEADY = (0.3, 1.5)
 """A tensor does not follow the loudness if its range changes by a factor within these limits when the mixture's does
 by `QUIET`. One that is proportional to the mixture changes by 0.1, one behind a normalisation by nearly 1."""
 
+FOURIER = r"(^|[/;])(inverse_)?stft(_\d+)?/"
+"""Operations of Fourier transforms, by the names of their outputs. Their small matrices stay exact: rounded, they would let
+what is loud in one bin leak into the quiet ones."""
+
 WEIGHTED_OPS = ("CONV_2D", "CONV_2D_TRANSPOSE", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
@@ -95,6 +99,7 @@ def _quantize(quantizer: "Quantizer", tflite: bytes, form: str, mixtures: Sequen
         ranges = _calibrate(quantizer, mixtures)
         quiet = _calibrate(quantizer, [np.float32(QUIET) * mixture for mixture in mixtures])
         _keep_float(quantizer, _following_loudness(tflite, ranges, quiet))
+    quantizer.update_quantization_recipe(FOURIER, "*", None, "no_quantize")
     return bytes(quantizer.quantize(ranges).quantized_model)
 
 
