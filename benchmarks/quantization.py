@@ -17,7 +17,7 @@ import numpy as np
 
 from tfwavesep import export, fidelity, quantization, store
 from tfwavesep.backends import Backend, open_form
-from tfwavesep.evaluation import markdown
+from tfwavesep.scores import markdown
 from tfwavesep.separator import Separator
 from tfwavesep.tracks import Track, find_tracks
 

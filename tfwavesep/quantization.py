@@ -42,8 +42,8 @@ STEADY = (0.3, 1.5)
 by `QUIET`. One that is proportional to the mixture changes by 0.1, one behind a normalisation by nearly 1."""
 
 FOURIER = r"(^|[/;])(inverse_)?stft(_\d+)?/"
-"""Operations of Fourier transforms, by the names of their outputs. Their small matrices stay exact: rounded, they would let
-what is loud in one bin leak into the quiet ones."""
+"""Operations of Fourier transforms, by the names of their outputs. Their small matrices stay exact: rounded, they would
+let what is loud in one bin leak into the quiet ones."""
 
 WEIGHTED_OPS = ("CONV_2D", "CONV_2D_TRANSPOSE", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
