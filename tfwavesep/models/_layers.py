@@ -41,9 +41,34 @@ def cut(x: Any, begin: int, end: int) -> Any:
     return ops.slice(x, (0, 0, begin, 0), (batch, rows, time - begin - end, features))
 
 
+@keras.saving.register_keras_serializable(package="tfwavesep")
+class Cut(layers.Layer):
+    """`cut` as a layer; Keras' own cropping layers use open slices.
+
+    Args:
+        begin: samples to take away at the beginning.
+        end: samples to take away at the end.
+    """
+
+    def __init__(self, begin: int, end: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.begin = begin
+        self.end = end
+
+    def call(self, x: Any) -> Any:
+        return cut(x, self.begin, self.end)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        batch, rows, time, features = input_shape
+        return batch, rows, time and time - self.begin - self.end, features
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"begin": self.begin, "end": self.end}
+
+
 def crop(x: Any, samples: int, name: str | None = None) -> Any:
-    """Cut `samples` from both ends of the time axis of `(batch, 1, time, features)`."""
-    return layers.Cropping2D(((0, 0), (samples, samples)), name=name)(x) if samples else x
+    """Cut `samples` from both ends of the time axis of `(batch, rows, time, features)`."""
+    return Cut(samples, samples, name=name)(x) if samples else x
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")

@@ -7,7 +7,7 @@ import keras
 from keras import layers, ops
 
 from tfwavesep.models._config import ModelConfig, require
-from tfwavesep.models._layers import convolve, crop, share_what_is_missing
+from tfwavesep.models._layers import convolve, crop, cut, share_what_is_missing
 from tfwavesep.models._stft import STFT, InverseSTFT, magnitude
 
 SCALE = 0.3
@@ -248,8 +248,7 @@ class OverlapMean(layers.Layer):
         pieces = ops.split(patches, count, axis=-1)
         total = sum(ops.pad(piece, [[0, 0], [0, 0], [i, count - 1 - i], [0, 0]]) for i, piece in enumerate(pieces))
         total = ops.reshape(total, (ops.shape(patches)[0], rows, -1, features))
-        first = self.positions - self.patch_hop
-        return total[:, :, first : -(count - 1) * self.patch_hop or None]
+        return cut(total, self.positions - self.patch_hop, (count - 1) * self.patch_hop)
 
     def get_config(self) -> dict[str, Any]:
         sizes = {"positions": self.positions, "patch_hop": self.patch_hop, "patch_frames": self.patch_frames}

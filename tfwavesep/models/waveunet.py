@@ -8,7 +8,7 @@ from keras import layers, ops
 
 from tfwavesep.errors import ConfigError, one_of
 from tfwavesep.models._config import ModelConfig, require
-from tfwavesep.models._layers import crop
+from tfwavesep.models._layers import Cut, crop, cut
 
 UPSAMPLING = ("linear", "learned")
 
@@ -101,7 +101,8 @@ def build(config: Config) -> keras.Model:
     for level, margin in enumerate(config.margins, start=1):
         x = _convolve(x, level * config.filters, config.kernel, f"down{level:02d}")
         features.append(crop(x, margin, name=f"down{level:02d}_kept"))
-        x = layers.MaxPooling2D(1, strides=(1, 2), name=f"down{level:02d}_decimated")(x)  # of one sample: keep it
+        # The mean of one sample is the sample. A slice with a step would do the same, with a slow gradient.
+        x = layers.AveragePooling2D(1, strides=(1, 2), name=f"down{level:02d}_decimated")(x)
     x = _convolve(x, (config.levels + 1) * config.filters, config.kernel, "bottom")
     for level in range(config.levels, 0, -1):
         x = Upsampling(learned=config.upsampling == "learned", name=f"up{level:02d}_upsampled")(x)
@@ -110,8 +111,7 @@ def build(config: Config) -> keras.Model:
     x = layers.Concatenate(name="with_mixture")([crop(row, config.reach, name="kept_mixture"), x])
     outputs = len(config.stems) * config.channels
     x = layers.Conv2D(outputs, 1, activation="tanh", dtype="float32", name="output_conv")(x)
-    surplus = (config.merge_kernel // 2, config.merge_kernel // 2 + 1)
-    x = layers.Cropping2D(((0, 0), surplus), name="whole_blocks")(x)
+    x = Cut(config.merge_kernel // 2, config.merge_kernel // 2 + 1, name="whole_blocks")(x)
     x = layers.Reshape((-1, len(config.stems), config.channels), name="by_stem")(x)
     return keras.Model(mixture, layers.Permute((2, 1, 3), name="stems")(x), name="waveunet")
 
@@ -145,12 +145,12 @@ class Upsampling(layers.Layer):
             self.weight = self.add_weight(shape=(input_shape[-1],), initializer="glorot_uniform", name="weight")
 
     def call(self, x: Any) -> Any:
-        left, right = x[:, :, :-1], x[:, :, 1:]
+        batch, rows, time, channels = ops.shape(x)
+        left, right = cut(x, 0, 1), cut(x, 1, 0)
         share = ops.sigmoid(self.weight) if self.learned else 0.5
         pairs = ops.concatenate([left, share * left + (1 - share) * right], axis=-1)
-        channels = x.shape[-1]
-        between = ops.reshape(pairs, (-1, 1, 2 * ops.shape(left)[2], channels))
-        return ops.concatenate([between, x[:, :, -1:]], axis=2)
+        last = ops.slice(x, (0, 0, time - 1, 0), (batch, rows, 1, channels))
+        return ops.concatenate([ops.reshape(pairs, (batch, rows, 2 * (time - 1), channels)), last], axis=2)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         batch, height, time, channels = input_shape
