@@ -24,9 +24,10 @@ LAYERS = [
     {"separator", "levels", "catalogue", "scores"},
     {"fidelity", "stemfiles", "check", "plot"},
     {"jobs"},
-    {"manifest", "pipes"},
+    {"manifest", "pipes", "parts"},
     {"planning"},
     {"batch"},
+    {"cluster"},
     {"export", "evaluation"},
 ]
 """Modules may import from earlier sets only."""

@@ -54,11 +54,15 @@ def attempt(separator: Separator, job: Job, progress: jobs.Progress) -> Outcome:
     """Run a job; what goes wrong becomes its outcome."""
     try:
         return jobs.run(separator, job, progress)
-    except TfwavesepError as error:
-        reason = str(error)
     except Exception as error:
-        reason = f"{job.source}: unexpected, please report it: {type(error).__name__}: {error}"
-    return job.failed(reason)
+        return failure(job, error)
+
+
+def failure(job: Job, error: Exception) -> Outcome:
+    """What went wrong, as an outcome."""
+    if isinstance(error, TfwavesepError):
+        return job.failed(str(error))
+    return job.failed(f"{job.source}: unexpected, please report it: {type(error).__name__}: {error}")
 
 
 def separate_file(

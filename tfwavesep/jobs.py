@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,8 +24,8 @@ STDIN = Path("-")
 """The source that is standard input."""
 
 
-def _nobody(seconds: float, length: float | None) -> None:
-    pass
+def nobody(seconds: float, length: float | None) -> None:
+    """Does not want to know."""
 
 
 @dataclass(frozen=True)
@@ -179,9 +179,13 @@ def separated(separator: Separator, reader: Reader, settings: Settings) -> Itera
     """
     sample_rate = reader.info.sample_rate
     start, stop = settings.span(sample_rate)
-    pieces = separator.separate_range(reader.blocks, sample_rate, start, stop)
+    return not_empty(separator.separate_range(reader.blocks, sample_rate, start, stop), reader, settings)
+
+
+def not_empty(pieces: Iterator[Piece], reader: Reader, settings: Settings) -> Iterator[Piece]:
+    """A song's pieces; if there are none, that is an AudioError."""
     first = next(pieces, None)
-    if first is None and start:
+    if first is None and settings.start_seconds:
         raise AudioError(f"{reader.name}: ends before {settings.start_seconds} s, where to start")
     if first is None:
         raise AudioError(f"{reader.name}: holds no samples")
@@ -189,7 +193,7 @@ def separated(separator: Separator, reader: Reader, settings: Settings) -> Itera
     yield from pieces
 
 
-def run(separator: Separator, job: Job, progress: Progress = _nobody) -> Outcome:
+def run(separator: Separator, job: Job, progress: Progress = nobody) -> Outcome:
     """Separate a song.
 
     Args:
@@ -203,23 +207,39 @@ def run(separator: Separator, job: Job, progress: Progress = _nobody) -> Outcome
         OutputError: the folder cannot be written to, the disk is full, or a stem is there already
             (`OutputExistsError`).
     """
-    began = time.monotonic()
-    settings = job.settings
-    choice = settings.choice(separator.targets)
+    choice = job.settings.choice(separator.targets)
     refuse_existing(job)
-    with open_source(job.source, settings) as reader:
-        info = reader.info
-        form, channels = settings.form, info.channels
-        opened = stem_files(job.outputs, choice, form, info.sample_rate, channels, settings.clip_mode, info.tags)
-        with opened as (write, written):
-            done, length = 0.0, settings.length(info)
-            for piece in separated(separator, reader, settings):
-                write(piece)
-                done += len(piece) / info.sample_rate
-                progress(done, length)
-        if job.picture:
-            plot({"mixture": job.source, **job.outputs}, job.picture, settings.start_seconds, job.source.name)
-        return _outcome(job, written, info.sample_rate, reader.warnings, time.monotonic() - began)
+    with open_source(job.source, job.settings) as reader:
+        return write(job, choice, reader, separated(separator, reader, job.settings), progress)
+
+
+def write(job: Job, choice: Choice, reader: Reader, pieces: Iterable[Piece], progress: Progress = nobody) -> Outcome:
+    """Write a song's stems.
+
+    Args:
+        job: of the song.
+        choice: of stems.
+        reader: of the song, open.
+        pieces: of the song, in order; taken one by one.
+        progress: is told how far it is.
+
+    Raises:
+        AudioError: as `run`.
+        OutputError: as `run`.
+    """
+    began = time.monotonic()
+    settings, info = job.settings, reader.info
+    form, channels = settings.form, info.channels
+    opened = stem_files(job.outputs, choice, form, info.sample_rate, channels, settings.clip_mode, info.tags)
+    with opened as (append, written):
+        done, length = 0.0, settings.length(info)
+        for piece in pieces:
+            append(piece)
+            done += len(piece) / info.sample_rate
+            progress(done, length)
+    if job.picture:
+        plot({"mixture": job.source, **job.outputs}, job.picture, settings.start_seconds, job.source.name)
+    return _outcome(job, written, info.sample_rate, reader.warnings, time.monotonic() - began)
 
 
 def _outcome(job: Job, written: Written, sample_rate: int, warnings: list[str], took: float) -> Outcome:

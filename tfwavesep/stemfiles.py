@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -133,14 +134,18 @@ class Leveller:
         return dict(zip(self._choice.written, (self._peaks / 2.0 ** (self._form.bits - 1)).tolist(), strict=True))
 
 
-class Spool:
-    """Pieces on disk, in a file without a name, which is gone with the process however it ends."""
+class PieceFile:
+    """Pieces on disk: float32, little-endian, `(time, 1 + estimates, channels)`, the mixture first.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._shape: tuple[int, ...] = ()
-        with self._errors():
-            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+    Args:
+        file: to write to or read from.
+        folder: where it is, for messages.
+        shape: `(1 + estimates, channels)` of what is read; what is written says it.
+    """
+
+    def __init__(self, file: IO[bytes], folder: Path, shape: tuple[int, int] | None = None) -> None:
+        self._file, self._folder = file, folder
+        self._shape: tuple[int, ...] = (-1, *shape) if shape else ()
 
     def put(self, piece: Piece) -> None:
         """Append a piece."""
@@ -164,10 +169,24 @@ class Spool:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        try:
+        with _disk_errors(self._folder):
             yield
-        except OSError as error:
-            raise OutputError(f"{self._folder}: cannot be written to (is the disk full?): {error.strerror}") from error
+
+
+class Spool(PieceFile):
+    """Pieces in a file without a name, which is gone with the process however it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        with _disk_errors(folder):
+            super().__init__(tempfile.TemporaryFile(dir=folder), folder)  # noqa: SIM115
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written to (is the disk full?): {error.strerror}") from error
 
 
 @contextmanager
