@@ -66,6 +66,16 @@ class Progress:
         for warning in notes(outcome.warnings, outcome.gain_db, outcome.clipped):
             self._say(f"{outcome.source}: {warning}", err=True)
 
+    def report(self) -> None:
+        """What came of several songs."""
+        if self._songs < 2:
+            return
+        done, failed = len(self.done), len(self.failed)
+        seconds, took = sum(outcome.seconds for outcome in self.done), time.monotonic() - self._began
+        rate = f"{clock(seconds)} of audio in {clock(took)}, {seconds / took:.1f} x real time" if done else "none"
+        others = f"{self._songs - done - failed} were done already, {failed} failed"
+        click.echo(f"{self._songs} songs: {done} done ({rate}), {others}", err=True)
+
     def _say(self, line: str, err: bool = False) -> None:
         self._bar.stop()
         click.echo(printable(line), err=err)

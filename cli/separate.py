@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,9 @@ from tfwavesep.errors import OutputError
 from .progress import Progress, notes, printable
 
 if TYPE_CHECKING:
-    from tfwavesep.jobs import Outcome, Settings
+    from tfwavesep.batch import Monitor
+    from tfwavesep.jobs import Job, Outcome, Settings
+    from tfwavesep.separator import Separator
 
 PIPE = Path("-")
 
@@ -41,8 +43,19 @@ PIPE = Path("-")
 @click.option("--duration", type=float, metavar="SECONDS", help="How much of it to separate. By default all.")
 @click.option("--segment", type=float, metavar="SECONDS",
               help="Audio per run of the network: changes memory, speed, a pipe's delay.")  # fmt: skip
-@click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True,
-              help="Songs separated at the same time.")  # fmt: skip
+@click.option("-j", "--jobs", type=click.IntRange(min=1),
+              help="Songs separated at the same time. By default 1; with ray as many as fit the cluster.")  # fmt: skip
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
+              help="What runs the jobs: this program, or a Ray cluster of any number of machines.")  # fmt: skip
+@click.option(
+    "--address",
+    metavar="HOST:PORT",
+    help="Of a running Ray cluster, or auto for this machine's. By default one of its own, on this machine.",
+)
+@click.option("--worker-cpus", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
+              help="Cores for each of ray's jobs.")  # fmt: skip
+@click.option("--worker-gpus", type=click.FloatRange(min=0), default=0.0, show_default=True,
+              help="GPUs for each of ray's jobs; may be a fraction.")  # fmt: skip
 @click.option("--skip-existing", is_flag=True, help="Leave songs whose stems are there; make missing stems.")
 @click.option("--overwrite", is_flag=True, help="Replace stems that are there.")
 @click.option("--shard", metavar="I/N", default="1/1", help="Do the I-th of N parts of the songs.")
@@ -63,6 +76,7 @@ def separate(songs: tuple[Path, ...], folder: Path, **options: Any) -> None:
       tfwavesep separate song.mp3 -o stems
     """
     settings = _settings(options)
+    _refuse_what_ray_cannot(songs, folder, options)
     if PIPE in songs and len(songs) > 1:
         raise click.UsageError("- is standard input: it cannot be separated together with other songs")
     if folder == PIPE:
@@ -103,18 +117,43 @@ def _to_files(songs: tuple[Path, ...], folder: Path, settings: "Settings", optio
     separator = batch.load(settings)
     model_sha256 = batch.model_sha256(settings.model) if manifest else None
     sources, failures = planning.expand(songs, folder)
-    plan = planning.plan(
-        sources, settings, separator.targets, output, _existing(options), manifest, model_sha256, shard,
-        options["plot"],
-    )  # fmt: skip
-    with Progress(len(plan.jobs) + len(plan.settled) + len(failures), manifest) as progress:
-        for outcome in (*failures, *plan.settled):
-            progress.finished(outcome)
-        batch.run(plan.jobs, separator, options["jobs"], progress)
+    with _engine(options, settings, separator, folder, [source.path for source in sources[:1]]) as run:
+        plan = planning.plan(
+            sources, settings, separator.targets, output, _existing(options), manifest, model_sha256, shard,
+            options["plot"],
+        )  # fmt: skip
+        with Progress(len(plan.jobs) + len(plan.settled) + len(failures), manifest) as progress:
+            for outcome in (*failures, *plan.settled):
+                progress.finished(outcome)
+            run(plan.jobs, progress)
+    progress.report()
     if options["references"]:
         _show_scores(progress.done, options["references"])
     if progress.failed:
         raise click.ClickException(_summary([printable(str(outcome.error)) for outcome in progress.failed]))
+
+
+@contextmanager
+def _engine(
+    options: dict[str, Any], settings: "Settings", separator: "Separator", folder: Path, songs: list[Path]
+) -> "Iterator[Callable[[list[Job], Monitor], None]]":
+    """What runs jobs, ready to do so."""
+    from tfwavesep import batch, cluster
+
+    if options["engine"] == "local":
+        yield lambda jobs, monitor: batch.run(jobs, separator, options["jobs"] or 1, monitor)
+        return
+    size = cluster.Size(options["jobs"], options["worker_cpus"], options["worker_gpus"])
+    with cluster.joined(options["address"]):
+        cluster.check(settings, size, folder, songs)
+        yield lambda jobs, monitor: cluster.run(jobs, settings, size, monitor)
+
+
+def _refuse_what_ray_cannot(songs: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> None:
+    if options["engine"] == "local" and options["address"]:
+        raise click.UsageError("--address: only with --engine ray")
+    if options["engine"] == "ray" and PIPE in (*songs, folder):
+        raise click.UsageError("-: a pipe cannot be separated by other machines, only with --engine local")
 
 
 def _to_pipe(songs: tuple[Path, ...], settings: "Settings") -> None:

@@ -31,7 +31,7 @@ def atomic(path: Path, lock: bool = False) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if lock:
-            _sweep(path)
+            sweep(path)
         handle, name = tempfile.mkstemp(prefix=PREFIX, suffix=f"-{_tail(path.name)}", dir=path.parent)
     except OSError as error:
         raise OutputError(f"{path.parent}: cannot be written to: {error.strerror}") from error
@@ -59,13 +59,22 @@ def _tail(name: str) -> str:
     return os.fsdecode(os.fsencode(name[-60:])[-180:].lstrip(bytes(range(0x80, 0xC0))))
 
 
-def _sweep(path: Path) -> None:
-    """Remove what was left by processes that were killed while they wrote this file: nobody holds a lock on it."""
+def sweep(path: Path) -> bool:
+    """Remove what was left by processes that were killed while they wrote this file: nobody holds a lock on it.
+
+    Returns:
+        whether nothing is left; else others are writing this file.
+    """
+    clean = True
     for left in path.parent.glob(f"{PREFIX}*"):
         if left.name.endswith(f"-{_tail(path.name)}"):
-            with suppress(OSError), left.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                left.unlink()
+            try:
+                with left.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    left.unlink()
+            except OSError:
+                clean = False
+    return clean
 
 
 def _umask() -> int:

@@ -71,10 +71,12 @@ def cut(job: Job, separator: Separator, seconds: float = PART_SECONDS) -> list[P
     Raises:
         AudioError: the song cannot be read.
     """
+    if not job.source.is_file():  # a pipe can be read only once
+        return []
     with jobs.open_source(job.source, job.settings) as reader:
         info = reader.info
     length = job.settings.length(info)
-    if not job.source.is_file() or length is None or length < 2 * seconds:
+    if length is None or length < 2 * seconds:
         return []
     grid_seconds = separator.target_length / separator.sample_rate
     step = round(max(1, round(seconds / grid_seconds)) * grid_seconds * info.sample_rate)

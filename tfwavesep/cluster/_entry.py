@@ -1,0 +1,157 @@
+"""Before any work starts: the way into a cluster, and whether its machines can do the work."""
+
+import logging
+import os
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from tfwavesep import batch, files
+from tfwavesep.cluster._paths import absolute, model_anywhere
+from tfwavesep.errors import ConfigError, ModelError, OutputError
+from tfwavesep.jobs import Settings
+
+ANSWER_SECONDS = 5.0
+"""How long an address may take to answer."""
+
+OBJECT_STORE_BYTES = 80_000_000
+"""Of a Ray of our own: only jobs and outcomes go through it, never audio."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of the part of a cluster that is used.
+
+    Attributes:
+        workers: processes, None for as many as there is room for, also when the cluster grows.
+        cpus: cores for each.
+        gpus: GPUs for each; may be a fraction.
+    """
+
+    workers: int | None = None
+    cpus: float = 1.0
+    gpus: float = 0.0
+
+    def room(self, nodes: Iterable[dict[str, Any]]) -> int:
+        """How many workers fit on nodes, as `ray.nodes` tells of them."""
+        wanted = {"CPU": self.cpus, "GPU": self.gpus}
+        needed = {name: count for name, count in wanted.items() if count}
+        return sum(int(min(node["Resources"].get(name, 0) / count for name, count in needed.items())) for node in nodes)
+
+
+@contextmanager
+def joined(address: str | None = None) -> Iterator[None]:
+    """Be a part of a Ray cluster inside the block.
+
+    Args:
+        address: HOST:PORT of its head; "auto" for the one that this machine is in; None for RAY_ADDRESS, or else a Ray
+            of our own on this machine.
+
+    Raises:
+        ConfigError: Ray is not installed, or nothing that is Ray answers.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise ConfigError(f"engine ray: needs Ray: pip install 'tfwavesep[ray]' ({error})") from error
+    address = address or os.environ.get("RAY_ADDRESS")
+    if address not in (None, "auto"):
+        _knock(str(address))
+    own = {} if address else {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+    try:
+        ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
+    except Exception as error:
+        raise ConfigError(f"Ray at {address or 'this machine'}: cannot be joined: {error}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """See whether anything answers: Ray itself would try for minutes, and then end the process."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        raise ConfigError(
+            f"address '{address}': must be HOST:PORT of a Ray cluster's head, such as 10.0.0.1:6379, or auto"
+        )
+    try:
+        socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"address {address}: no Ray cluster answers: {error}") from error
+
+
+def check(settings: Settings, size: Size, folder: Path, songs: Sequence[Path]) -> None:
+    """See whether the machines can do the work: each has this version, the same model, the songs and the folder.
+
+    Args:
+        settings: of all jobs.
+        size: of the workers.
+        folder: for the stems; it is made, if need be, and removed again if it stays empty.
+        songs: some that must be there.
+
+    Raises:
+        ConfigError: there is no room for any worker, or a machine lacks something.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    nodes = [node for node in ray.nodes() if node["Alive"] and size.room([node])]
+    if not nodes:
+        raise ConfigError(f"no machine of the Ray cluster has {size.cpus:g} CPUs and {size.gpus:g} GPUs for a worker")
+    model, model_sha256 = model_anywhere(settings).model, batch.model_sha256(settings.model)
+    with _token(folder) as token:
+        look = ray.remote(num_cpus=0, max_retries=0)(lacks)
+        found = {}
+        for node in nodes:
+            there = look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
+            asked = (version("tfwavesep"), model, model_sha256, [*map(absolute, songs), token])
+            found[there.remote(*asked)] = node["NodeManagerAddress"]
+        for answer, host in found.items():
+            try:
+                lacking = ray.get(answer)
+            except ray.exceptions.RayError as error:
+                cause = getattr(error, "cause", None) or error
+                lacking = f"cannot run tfwavesep: {str(cause).splitlines()[0]}"
+            if lacking:
+                raise ConfigError(f"machine {host} of the Ray cluster {lacking}")
+
+
+@contextmanager
+def _token(folder: Path) -> Iterator[Path]:
+    """A file in a folder, to see who else sees it."""
+    new_folders = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(prefix=files.PREFIX, dir=folder) as file:
+            yield Path(file.name).absolute()
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written to: {error.strerror}") from error
+    finally:
+        with suppress(OSError):  # not empty
+            for parent in new_folders:
+                parent.rmdir()
+
+
+def lacks(version_here: str, model: str, model_sha256: str | None, paths: Sequence[Path]) -> str | None:
+    """What this machine lacks of what another one has; None if nothing."""
+    if version("tfwavesep") != version_here:
+        return f"has tfwavesep {version('tfwavesep')}, this one {version_here}"
+    try:
+        same = batch.model_sha256(model) == model_sha256
+    except ModelError as error:
+        return f"cannot reach the model: {error}; name one that is there too, or put it on a shared disk"
+    if not same:
+        return f"has another model of the name {model}"
+    for path in paths:
+        if not path.exists():
+            seen = path.parent if path.name.startswith(files.PREFIX) else path
+            return f"does not see {seen}: songs and stems must be on a disk that all machines share"
+    return None

@@ -1,0 +1,32 @@
+"""Paths that mean the same in any working folder: the machines' are not ours."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from tfwavesep import jobs
+from tfwavesep.jobs import Job, Outcome, Settings
+
+
+def absolute(path: Path) -> Path:
+    """A path from the root."""
+    return path if path == jobs.STDIN else Path(os.path.abspath(path))
+
+
+def anywhere(job: Job) -> Job:
+    """A job that means the same in any folder."""
+    outputs = {stem: absolute(path) for stem, path in job.outputs.items()}
+    return replace(job, source=absolute(job.source), outputs=outputs, settings=model_anywhere(job.settings))
+
+
+def model_anywhere(settings: Settings) -> Settings:
+    """Settings whose model, if it is a path, is found from any folder; a released model's name stays one."""
+    here = Path(settings.model)
+    return replace(settings, model=str(absolute(here))) if here.exists() else settings
+
+
+def as_named(outcome: Outcome, job: Job) -> Outcome:
+    """An outcome with the paths as the user named them."""
+    outputs = {stem: str(job.outputs[stem]) for stem in outcome.outputs}
+    error = outcome.error and outcome.error.replace(outcome.source, str(job.source))
+    return replace(outcome, source=str(job.source), outputs=outputs, error=error, settings=job.settings.described())
