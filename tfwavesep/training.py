@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from tfwavesep import data, losses, models
 from tfwavesep.config import Preset, TrainingConfig, preset_from_dict, read_json
-from tfwavesep.errors import ModelError, OutputExistsError
+from tfwavesep.errors import ConfigError, ModelError, OutputExistsError
 from tfwavesep.files import atomic
 
 CONFIG, DATA, RECORD, HISTORY = "config.json", "data.json", "run.json", "history.csv"
@@ -51,10 +51,12 @@ def train(
         path of `model.keras`, the weights with the least validation loss.
 
     Raises:
+        ConfigError: TF_CONFIG asks for several machines.
         OutputExistsError: `workdir` holds a training and `resume` was not asked for.
         ModelError: `workdir` holds a training of another preset, or on other data.
         DataError: the data root has too few tracks.
     """
+    strategy = _strategy()
     _check_workdir(workdir, preset, resume)
     report(f"{preset.name}: preparing {root}")
     datasets = data.open_datasets(preset, root, extra)
@@ -62,7 +64,7 @@ def train(
     _write_json(workdir / DATA, datasets.record())
     _write_json(workdir / CONFIG, preset.to_dict())
     keras.utils.set_random_seed(preset.training.seed)
-    with _precision(preset), _strategy().scope():
+    with _precision(preset), strategy.scope():
         model, past = _start(preset, workdir)
         config = preset.training
         first_step = len(past) * config.steps_per_epoch
@@ -130,9 +132,26 @@ def _precision(preset: Preset) -> Iterator[None]:
 
 
 def _strategy() -> tf.distribute.Strategy:
-    """All GPUs of this machine if it has several, else no distribution."""
-    several = len(tf.config.list_logical_devices("GPU")) > 1
-    return tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
+    """All GPUs of this machine if it has several, else no distribution.
+
+    Raises:
+        ConfigError: TF_CONFIG asks for several machines.
+    """
+    if _machines(os.environ.get("TF_CONFIG", "")) > 1:
+        raise ConfigError(
+            "TF_CONFIG asks for several machines: Keras 3 does not support MultiWorkerMirroredStrategy (keras#20585); "
+            "unset it, and train on one machine, of which all GPUs are used"
+        )
+    devices = [device.name for device in tf.config.list_logical_devices("GPU")]
+    return tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else tf.distribute.get_strategy()
+
+
+def _machines(tf_config: str) -> int:
+    """How many machines TensorFlow's TF_CONFIG names."""
+    try:
+        return sum(len(tasks) for tasks in json.loads(tf_config)["cluster"].values())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return 1
 
 
 def _start(preset: Preset, workdir: Path) -> tuple[keras.Model, list[dict[str, float]]]:
