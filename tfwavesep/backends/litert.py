@@ -20,7 +20,7 @@ class LiteRTBackend(Backend):
 
         self.config = config
         try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=threads or os.cpu_count())
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads or _threads())
         except ValueError as error:
             raise ModelError(f"{path}: is damaged or not a TFLite model") from error
         signature = self._interpreter.get_signature_list().get("serving_default")
@@ -38,3 +38,9 @@ class LiteRTBackend(Backend):
         self._interpreter.set_tensor(self._input, mixture)
         self._interpreter.invoke()
         return np.asarray(self._interpreter.get_tensor(self._output))
+
+
+def _threads() -> int:
+    """As many as OMP_NUM_THREADS says, which Ray sets to a worker's cores; else one for each core."""
+    wished = os.environ.get("OMP_NUM_THREADS", "")
+    return int(wished) if wished.isdecimal() and int(wished) else os.cpu_count() or 1

@@ -16,7 +16,8 @@ def absolute(path: Path) -> Path:
 def anywhere(job: Job) -> Job:
     """A job that means the same in any folder."""
     outputs = {stem: absolute(path) for stem, path in job.outputs.items()}
-    return replace(job, source=absolute(job.source), outputs=outputs, settings=model_anywhere(job.settings))
+    settings, picture = model_anywhere(job.settings), job.picture and absolute(job.picture)
+    return replace(job, source=absolute(job.source), outputs=outputs, picture=picture, settings=settings)
 
 
 def model_anywhere(settings: Settings) -> Settings:
@@ -28,5 +29,7 @@ def model_anywhere(settings: Settings) -> Settings:
 def as_named(outcome: Outcome, job: Job) -> Outcome:
     """An outcome with the paths as the user named them."""
     outputs = {stem: str(job.outputs[stem]) for stem in outcome.outputs}
+    picture = str(job.picture) if outcome.picture else None
     error = outcome.error and outcome.error.replace(outcome.source, str(job.source))
-    return replace(outcome, source=str(job.source), outputs=outputs, error=error, settings=job.settings.described())
+    named = replace(outcome, source=str(job.source), outputs=outputs, picture=picture, error=error)
+    return replace(named, settings=job.settings.described())
