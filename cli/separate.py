@@ -1,6 +1,7 @@
 """`tfwavesep separate`."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -76,7 +77,7 @@ def separate(songs: tuple[Path, ...], folder: Path, **options: Any) -> None:
       tfwavesep separate song.mp3 -o stems
     """
     settings = _settings(options)
-    _refuse_what_ray_cannot(songs, folder, options)
+    _refuse_places(songs, folder, options)
     if PIPE in songs and len(songs) > 1:
         raise click.UsageError("- is standard input: it cannot be separated together with other songs")
     if folder == PIPE:
@@ -149,7 +150,10 @@ def _engine(
         yield lambda jobs, monitor: cluster.run(jobs, settings, size, monitor)
 
 
-def _refuse_what_ray_cannot(songs: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> None:
+def _refuse_places(songs: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> None:
+    for path in (*songs, folder, *([options["manifest"]] if options["manifest"] else [])):
+        if re.match(r"[a-z][a-z0-9+.-]+:/", str(path)) and not path.exists():
+            raise click.UsageError(f"{path}: is a URL; mount the bucket as a folder, on all machines, and name that")
     if options["engine"] == "local" and options["address"]:
         raise click.UsageError("--address: only with --engine ray")
     if options["engine"] == "ray" and PIPE in (*songs, folder):

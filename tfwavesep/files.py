@@ -35,11 +35,11 @@ def atomic(path: Path, lock: bool = False) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=PREFIX, suffix=f"-{_tail(path.name)}", dir=path.parent)
     except OSError as error:
         raise OutputError(f"{path.parent}: cannot be written to: {error.strerror}") from error
-    if lock:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
     temporary = Path(name)
     try:
+        if lock:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
         yield temporary
         try:
             temporary.chmod(0o666 & ~_umask())
