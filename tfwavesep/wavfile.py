@@ -15,7 +15,10 @@ from typing import BinaryIO
 import numpy as np
 
 RIFF_LIMIT = 2**32 - 1
-"""Bytes that RIFF's 32-bit lengths can count, and what stands for a length that is not known."""
+"""Bytes that RIFF's 32-bit lengths can count."""
+
+ELSEWHERE = 0xFFFFFFFF
+"""Stands for a length that is not known, or that RF64 tells elsewhere."""
 
 UNKNOWN_LENGTHS = (0xFFFFFFFF, 0x7FFFF000)
 """What FFmpeg and SoX write for the length of a WAV into a pipe, where nobody can go back and fill it in."""
@@ -67,7 +70,7 @@ class WavFile:
 
     def _header(self, size: int | None) -> bytes:
         frames = 0 if size is None else size // self._frame
-        fact = struct.pack("<4sII", b"fact", 4, min(frames, RIFF_LIMIT)) if self._subtype == "FLOAT" else b""
+        fact = struct.pack("<4sII", b"fact", 4, min(frames, ELSEWHERE)) if self._subtype == "FLOAT" else b""
         middle = self._middle + fact
         total = None if size is None else 4 + 36 + len(middle) + 8 + size + size % 2
         large = total is not None and total > RIFF_LIMIT
@@ -76,12 +79,12 @@ class WavFile:
             struct.pack("<4sI4s", b"RF64" if large else b"RIFF", _told(total), b"WAVE"),
             struct.pack("<4sI", b"ds64" if large else b"JUNK", 28) + lengths,
             middle,
-            struct.pack("<4sI", b"data", RIFF_LIMIT if large else _told(size)),
+            struct.pack("<4sI", b"data", ELSEWHERE if large else _told(size)),
         ])  # fmt: skip
 
 
 def _told(length: int | None) -> int:
-    return 0xFFFFFFFF if length is None or length > RIFF_LIMIT else length
+    return ELSEWHERE if length is None or length > RIFF_LIMIT else length
 
 
 def _format(sample_rate: int, channels: int, frame: int, subtype: str) -> bytes:
@@ -121,7 +124,7 @@ def read_header(read: Callable[[int], bytes]) -> tuple[bytes, int | None]:
         header += head
         name, size = head[:4], int.from_bytes(head[4:], "little")
         if name == b"data":
-            promised = large if header[:4] == b"RF64" and size == RIFF_LIMIT else size
+            promised = large if header[:4] == b"RF64" and size == ELSEWHERE else size
             known = frame and promised and promised not in UNKNOWN_LENGTHS
             return header, promised // frame if promised and known else None
         body = read(size + size % 2)
