@@ -1,6 +1,7 @@
 .PHONY: demo test test-newest light lint bench
 
 NEWEST := $(firstword $(foreach python,python3.14 python3.13 python3,$(if $(shell $(python) -c "print(1)" 2>/dev/null),$(python))))
+TENSORFLOW_TESTS := $(addprefix tests/test_,$(addsuffix .py,backends conformance data export losses quantization serving))
 
 demo:
 	python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/tfwavesep separate examples/demo_song/mixture.flac -o demo --references examples/demo_song --overwrite
@@ -9,7 +10,7 @@ test:
 	python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/python -m pytest
 
 test-newest:
-	$(NEWEST) -m venv .venv-newest && .venv-newest/bin/pip install -r requirements-newest.txt && .venv-newest/bin/pip install --no-deps -e . && .venv-newest/bin/python -m pytest -m "not slow"
+	$(NEWEST) -m venv .venv-newest && .venv-newest/bin/pip install -r requirements-newest.txt && .venv-newest/bin/pip install --no-deps -e . && .venv-newest/bin/python -m pytest $(TENSORFLOW_TESTS)
 
 light:
 	python3 -m venv .venv-light && .venv-light/bin/pip install -r requirements-light.txt && .venv-light/bin/pip install --no-deps . && .venv-light/bin/tfwavesep separate examples/demo_song/mixture.flac -o demo --overwrite

@@ -150,11 +150,13 @@ def _range(values: dict[str, Any]) -> float:
 
 
 def _keep_float(quantizer: "Quantizer", outputs: list[str]) -> None:
-    """Let these operations, the input and the output be float32; their weights are int8 all the same."""
+    """Let these operations, matrix products of batches, the input and the output be float32; their weights are int8 all
+    the same."""
     for name in ("INPUT", "OUTPUT"):
         quantizer.update_quantization_recipe(".*", name, None, "no_quantize")
+    quantizer.add_weight_only_config(".*", "BATCH_MATMUL", 8)  # LiteRT's integer one is wrong with constant matrices
     if outputs:
-        these = f"^({'|'.join(map(re.escape, outputs))});?$"
+        these = f"(^|;)({'|'.join(map(re.escape, outputs))});"  # an operation is known by all of its outputs
         quantizer.update_quantization_recipe(these, "*", None, "no_quantize")
         for name in WEIGHTED_OPS:
             quantizer.add_weight_only_config(these, name, 8)
