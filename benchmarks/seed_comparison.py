@@ -1,0 +1,94 @@
+"""Is it possible in the waveform domain? The paper's systems, and ours, trained here under one budget of compute.
+
+Run: python benchmarks/seed_comparison.py --data musdb18 [--cpu-minutes 40] [--runs runs/seed_comparison]
+
+Each system is trained for the same CPU time on the same examples; then for the same audio, as much as the slowest one
+saw; then one of them with each loss. All are exported and scored with museval on the validation and the test tracks,
+and benchmarks/RESULTS.md and RESULTS.png are written. Every training has a folder of its own below the runs' folder:
+started again, the script goes on where it was stopped, and a folder that is taken away is made anew.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import seed_results
+import seed_runs
+from seed_runs import System, Task
+
+from tfwavesep.config import read_json
+
+NARROW = ("model.filters=32", "model.head=[128, 32]", "data.target_length=16000")
+
+SYSTEMS = (
+    System("wavenet", "WaveNet, the paper's", "wavenet_multi_instrument", ("data.target_length=8000",)),
+    System("wavenet_narrow", "WaveNet, narrow", "wavenet_multi_instrument", NARROW),
+    System("waveunet", "Wave-U-Net M6", "waveunet_m6", ("data.target_length=65536",)),
+    System("deepconvsep", "DeepConvSep", "deepconvsep", ("data.target_length=133120",)),
+    System("framed_stereo", "WaveNet on frames, 44.1 kHz", "framed_wavenet_stereo"),
+    System("framed_mono", "WaveNet on frames, 16 kHz", "framed_wavenet_mono"),
+)
+"""Each with the loss of its preset. Examples are as long as makes its training quick, up to three seconds."""
+
+LOSSES = (
+    System("two_term", "two-term", "wavenet_multi_instrument", (*NARROW, "loss.name=two_term")),
+    System("l1", "L1", "wavenet_multi_instrument", (*NARROW, "loss.name=l1")),
+    System("dissimilarity", "L1 and dissimilarity", "wavenet_multi_instrument", (*NARROW, "loss.name=dissimilarity")),
+    System("log_error", "log of relative error", "wavenet_multi_instrument", (*NARROW, "loss.name=log_error")),
+)
+"""The narrow WaveNet with each loss. It leaves a residual: for a network that does not, the two-term loss is L1."""
+
+GROUPS = {"compute": SYSTEMS, "audio": SYSTEMS, "losses": LOSSES}
+
+
+def tasks_of(group: str, runs: Path, cpu_seconds: float) -> list[Task]:
+    """The trainings of one group; all of equal compute must be there before those of equal audio."""
+    audio = None
+    if group == "audio":
+        audio = min(seed_runs.audio_seconds(runs / "compute" / system.name) for system in SYSTEMS)
+    return [Task(system, runs / group / system.name, cpu_seconds, audio) for system in GROUPS[group]]
+
+
+def claim(runs: Path, budgets: dict[str, float]) -> None:
+    """A folder of runs has one budget for each group.
+
+    Raises:
+        SystemExit: it holds runs with others.
+    """
+    path = runs / "budgets.json"
+    if path.exists() and read_json(path) != budgets:
+        sys.exit(f"{runs}: holds runs with the CPU minutes {read_json(path)}, not {budgets}; choose another folder")
+    seed_runs.write_json(path, budgets)
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line's options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    root = os.environ.get("MUSDB_PATH")
+    parser.add_argument("--data", type=Path, default=root, required=not root, help="MUSDB18, any edition")
+    parser.add_argument("--runs", type=Path, default=Path("runs/seed_comparison"), help="folder of all trainings")
+    parser.add_argument("--cpu-minutes", type=float, default=40, help="for the training steps of each system")
+    parser.add_argument("--loss-cpu-minutes", type=float, default=15, help="for the training steps with each loss")
+    parser.add_argument("-j", "--jobs", type=int, default=1, help="tracks scored at the same time")
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent, help="folder of RESULTS.md")
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Train, score, and write the page."""
+    options = parse()
+    budgets = {"compute": options.cpu_minutes, "audio": options.cpu_minutes, "losses": options.loss_cpu_minutes}
+    claim(options.runs, budgets)
+    for group, minutes in budgets.items():
+        failed = seed_runs.run(tasks_of(group, options.runs, 60 * minutes), options.data, options.jobs)
+        if failed:
+            sys.exit(f"failed: {', '.join(failed)}; run again to go on")
+    seed_results.write(options.runs, GROUPS, budgets, options.output)
+    print(f"wrote {options.output / 'RESULTS.md'}")
+
+
+if __name__ == "__main__":
+    main()
