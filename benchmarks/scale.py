@@ -15,7 +15,8 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +36,9 @@ from tfwavesep.separator import Separator
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
-RUNS, RATE = 3, 44100
-SHORT_SONGS, LONG_SONGS, LONG_SECONDS = 1000, 4, 30.0
+TURNS, RATE = 3, 44100
+SHORT_SONGS, SHORT_TURNS = 1000, 5
+LONG_SONGS, LONG_SECONDS = 4, 15.0
 SONG_SECONDS = 210.0
 MACHINE_CORES, DAYS = 64, 7
 PAGE = Path(__file__).parent / "SCALE.md"
@@ -84,23 +86,43 @@ class Sleeper(Worker):
 
 
 class Clock:
-    """A monitor that only looks at the clock: when the first and the last song were finished, less the start-up."""
+    """Looks at the clocks at the end of the first song, which waits for the workers to start, and of the last.
 
-    def __init__(self) -> None:
-        self.finishes: list[float] = []
+    Attributes:
+        wall: seconds per song.
+        cpu: core-seconds per song, of this process and all that it has started.
+    """
+
+    def __init__(self, songs: int) -> None:
+        self._left, self._songs = songs, songs
+        self.first = 0.0
 
     def progressed(self, job: Job, seconds: float, length: float | None) -> None:
         """Does not matter."""
 
     def finished(self, outcome: Outcome) -> None:
-        """Note when."""
+        """Look at the clocks at the first and the last song."""
         assert outcome.status == "done", outcome.error
-        self.finishes.append(time.monotonic())
+        self._left -= 1
+        if self._left == self._songs - 1:
+            self.first, self._cpu = time.monotonic(), family_cpu()
+        if not self._left:
+            self.wall = (time.monotonic() - self.first) / (self._songs - 1)
+            self.cpu = (family_cpu() - self._cpu) / (self._songs - 1)
 
-    @property
-    def seconds_per_song(self) -> float:
-        """Without the first, which waits for the workers to start."""
-        return (self.finishes[-1] - self.finishes[0]) / (len(self.finishes) - 1)
+
+def family_cpu() -> float:
+    """Core-seconds that this process and its descendants have used; Ray's own processes are among them."""
+    parent, ticks = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            parent[int(path.parent.name)] = int(fields[1])
+            ticks[int(path.parent.name)] = int(fields[11]) + int(fields[12])
+    family = {os.getpid()}
+    while more := {pid for pid, above in parent.items() if above in family} - family:
+        family |= more
+    return sum(ticks[pid] for pid in family if pid in ticks) / os.sysconf("SC_CLK_TCK")
 
 
 def songs(folder: Path, count: int, seconds: float) -> list[Path]:
@@ -119,39 +141,57 @@ def jobs_of(paths: list[Path], folder: Path) -> list[Job]:
     return [Job(path, {s: folder / path.stem / f"{s}.wav" for s in stems}, Settings(), True) for path in paths]
 
 
-def timed(run: Callable[[Clock], None]) -> float:
-    """Seconds per song."""
-    clock = Clock()
-    run(clock)
-    return clock.seconds_per_song
+def timed(jobs: list[Job], run: Callable[[list[Job], Clock], None]) -> Clock:
+    """The clock of a run."""
+    clock = Clock(len(jobs))
+    run(jobs, clock)
+    return clock
 
 
-def overhead(folder: Path) -> tuple[float, float]:
-    """Milliseconds per one-second song with no network: in this process, and through one worker of the cluster."""
+def locally(separator: Separator) -> Callable[[list[Job], Clock], None]:
+    """The plain command's way."""
+    return lambda jobs, clock: batch.run(jobs, separator, 1, clock)
+
+
+def remotely(workers: int) -> Callable[[list[Job], Clock], None]:
+    """Ray's way."""
+    return lambda jobs, clock: cluster.run(jobs, Settings(), cluster.Size(workers), clock)
+
+
+def overhead(folder: Path) -> dict[str, tuple[float, float]]:
+    """Core-milliseconds and milliseconds per one-second song with no network."""
     jobs = jobs_of(songs(folder / "short", SHORT_SONGS, 1.0), folder / "stems")
     _crew.Worker = NoModel  # type: ignore[misc]
-    plain, remote = [], []
-    for _ in range(RUNS):
-        plain.append(timed(lambda clock: batch.run(jobs, Separator(NoNetwork()), 1, clock)))
-        remote.append(timed(lambda clock: cluster.run(jobs, Settings(), cluster.Size(1), clock)))
-    _crew.Worker = Worker  # type: ignore[misc]
-    return 1000 * statistics.median(plain), 1000 * statistics.median(remote)
-
-
-def throughput(folder: Path) -> dict[str, float]:
-    """Seconds of audio per second with the default model."""
-    jobs = jobs_of(songs(folder / "long", LONG_SONGS, LONG_SECONDS), folder / "stems")
-    separator = batch.load(Settings())
-    kinds: dict[str, Callable[[Clock], None]] = {
-        "plain command": lambda clock: batch.run(jobs, separator, 1, clock),
-        "Ray, 1 worker": lambda clock: cluster.run(jobs, Settings(), cluster.Size(1), clock),
-        "Ray, 2 workers": lambda clock: cluster.run(jobs, Settings(), cluster.Size(2), clock),
-    }
-    found: dict[str, list[float]] = {kind: [] for kind in kinds}
-    for _ in range(RUNS):
+    kinds = {"plain command": locally(Separator(NoNetwork())), "Ray, 1 worker": remotely(1)}
+    clocks: dict[str, list[Clock]] = {kind: [] for kind in kinds}
+    for turn in range(SHORT_TURNS):
         for kind, run in kinds.items():
-            found[kind].append(LONG_SECONDS / timed(run))
-    return {kind: statistics.median(rates) for kind, rates in found.items()}
+            clocks[kind].append(timed(jobs[turn::SHORT_TURNS], run))
+    _crew.Worker = Worker  # type: ignore[misc]
+    return {
+        kind: (1000 * middle(c.cpu for c in some), 1000 * middle(c.wall for c in some)) for kind, some in clocks.items()
+    }
+
+
+def throughput(folder: Path) -> dict[str, tuple[float, float]]:
+    """Seconds of audio per core-second and per second, with the default model."""
+    jobs = jobs_of(songs(folder / "long", LONG_SONGS + 1, LONG_SECONDS), folder / "stems")
+    kinds = {
+        "plain command": locally(batch.load(Settings())),
+        "Ray, 1 worker": remotely(1),
+        "Ray, 2 workers": remotely(2),
+    }
+    clocks: dict[str, list[Clock]] = {kind: [] for kind in kinds}
+    for _ in range(TURNS):
+        for kind, run in kinds.items():
+            clocks[kind].append(timed(jobs, run))
+    per = {kind: (middle(c.cpu for c in some), middle(c.wall for c in some)) for kind, some in clocks.items()}
+    return {kind: (LONG_SECONDS / cpu, LONG_SECONDS / wall) for kind, (cpu, wall) in per.items()}
+
+
+def middle(values: Iterable[float]) -> float:
+    """The median."""
+    return statistics.median(list(values))
 
 
 def cpu_seconds(folder: Path) -> tuple[float, float]:
@@ -173,10 +213,10 @@ def cpu_seconds(folder: Path) -> tuple[float, float]:
         after = os.times()
         return after.children_user + after.children_system - before.children_user - before.children_system
 
-    (short,), (long,) = songs(folder / "a", 1, 1.0), songs(folder / "b", 1, 60.0)
-    pairs = [(spent(short), spent(long)) for _ in range(RUNS)]
-    per_second = statistics.median(long - short for short, long in pairs) / 59
-    return statistics.median(short for short, _ in pairs) - per_second, per_second
+    (short,), (long,) = songs(folder / "a", 1, 1.0), songs(folder / "b", 1, 43.0)
+    pairs = [(spent(short), spent(long)) for _ in range(TURNS)]
+    per_second = middle(long - short for short, long in pairs) / 42
+    return middle(short for short, _ in pairs) - per_second, per_second
 
 
 Death = Callable[[float], float]
@@ -222,13 +262,9 @@ def queue(lengths: list[float], doomed: float | None = None) -> list[Job]:
 
 def slept(lengths: list[float], doomed: float | None = None) -> tuple[float, float]:
     """Seconds that two real workers take: until the first song is finished, less its length; and for all from there."""
-    starts, took = [], []
-    for _ in range(RUNS):
-        clock, began = Clock(), time.monotonic()
-        cluster.run(queue(lengths, doomed), Settings(), cluster.Size(2), clock)
-        starts.append(clock.finishes[0] - began - lengths[0])
-        took.append(clock.finishes[-1] - clock.finishes[0] + lengths[0])
-    return statistics.median(starts), statistics.median(took)
+    clock, began = Clock(len(lengths)), time.monotonic()
+    cluster.run(queue(lengths, doomed), Settings(), cluster.Size(2), clock)
+    return clock.first - began - lengths[0], clock.wall * (len(lengths) - 1) + lengths[0]
 
 
 def checks() -> tuple[float, list[list[str]]]:
@@ -284,36 +320,48 @@ def main() -> None:
     """Measure, and write the page."""
     with tempfile.TemporaryDirectory() as name, cluster.joined():
         folder = Path(name)
-        plain, remote = overhead(folder)
+        per_song = overhead(folder)
         start, compared = checks()
         rates = throughput(folder)
         first, per_second = cpu_seconds(folder)
-    added = remote - plain
+    load = os.getloadavg()[0]
+    added = per_song["Ray, 1 worker"][0] - per_song["plain command"][0]
     size = len(pickle.dumps(queue([1.0])[0]))
-    speeds = [[kind, f"{rate:.1f}", f"{rate / rates['plain command']:.2f}"] for kind, rate in rates.items()]
-    catalogues = [catalogue(count, per_second, remote) for count in (1e5, 1e8)]
+    songs_ms = [[kind, f"{cpu:.1f}", f"{wall:.1f}"] for kind, (cpu, wall) in per_song.items()]
+    plain = rates["plain command"]
+    speeds = [
+        [kind, f"{cpu:.1f}", f"{cpu / plain[0]:.2f}", f"{wall:.1f}", f"{wall / plain[1]:.2f}"]
+        for kind, (cpu, wall) in rates.items()
+    ]
+    catalogues = [catalogue(count, per_second, added) for count in (1e5, 1e8)]
+    busy = f"\nThe machine was busy with other work (load {load:.0f}): look at core-seconds first." if load > 4 else ""
+    stack = f"{os.cpu_count()} cores, Ray {ray.__version__}"
     PAGE.write_text(f"""# Scale
 
-Written by `benchmarks/scale.py` on {platform.machine()} with {os.cpu_count()} cores, load {os.getloadavg()[0]:.0f} \
-(other work was going on if that is above {os.cpu_count()}), Ray {ray.__version__}. Medians of {RUNS} runs.
+Written by `benchmarks/scale.py` on {platform.machine()}, {stack}. Kinds of run alternate; figures are medians.{busy}
 
 ## Overhead per song
 
-{SHORT_SONGS:,} songs of one second, 44.1 kHz stereo, through a network that does nothing (reading, level, writing four
-stems are done): {plain:.1f} ms per song in the plain command, {remote:.1f} ms through one Ray worker; **the cluster
-adds {added:.1f} ms**. A job is {size:,} bytes when it is sent. A worker is up after {start:.1f} s without its model.
+{SHORT_SONGS:,} songs of one second, 44.1 kHz stereo, through a network that does nothing; they are read, and four stems
+are written:
+
+{table(["", "core-ms per song", "ms per song"], songs_ms)}
+
+**The cluster adds {added:.1f} core-ms per song**, all of Ray's processes counted. A job is sent as
+{size:,} bytes.
 
 ## Throughput
 
 {LONG_SONGS} songs of {LONG_SECONDS:.0f} s with the model `default`, after the workers are up:
 
-{table(["", "x real time", "ratio"], speeds)}
+{table(["", "audio s per core-s", "ratio", "audio s per s", "ratio"], speeds)}
 
 One run of the plain command takes {first:.1f} core-seconds to start and {per_second:.4f} per second of audio.
 
 ## The simulation against two real workers
 
-Songs that only sleep, so that nothing but the order matters.
+Songs that only sleep, so that nothing but the order matters. A worker without a model is up after
+{start:.1f} s.
 
 {table(["queue", "simulated", "real"], compared)}
 
@@ -325,8 +373,9 @@ Songs that only sleep, so that nothing but the order matters.
 
 ## Catalogues
 
-Songs of {SONG_SECONDS:.0f} s, 16-bit stereo in, four stems in 32-bit float out, within {DAYS} days on machines of \
-{MACHINE_CORES} cores. TB are 10^12 bytes; drivers are what hands out jobs at the measured overhead.
+Songs of {SONG_SECONDS:.0f} s, 16-bit stereo in, four stems in 32-bit float out, within {DAYS} days, machines of
+{MACHINE_CORES} cores, every core as quick as here. TB are 10^12 bytes; drivers are processes that hand out
+jobs, at the overhead above.
 
 {table(["songs", "core-hours", "machines", "TB read", "TB written", "Gbit/s", "drivers"], catalogues)}
 """)

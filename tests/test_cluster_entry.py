@@ -1,5 +1,6 @@
 """What is refused before any work starts, by one clear line; no cluster is needed to see it."""
 
+import socket
 import sys
 from pathlib import Path
 
@@ -34,6 +35,14 @@ def test_no_ray(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_nobody_answers(run: Run, tmp_path: Path, ray: None) -> None:
     output = refused(run, tmp_path, "--engine", "ray", "--address", "127.0.0.1:1").output
     assert "address 127.0.0.1:1: no Ray cluster answers" in output
+
+
+def test_somebody_answers_who_is_not_ray(run: Run, tmp_path: Path, ray: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_entry, "ANSWER_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        output = refused(run, tmp_path, "--engine", "ray", "--address", address).output
+    assert f"address {address}: what answers is no Ray cluster's head" in output
 
 
 @pytest.mark.parametrize("address", ["head", "head:", ":6379", "ray://head:10001", "head:port"])

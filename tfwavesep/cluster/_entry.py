@@ -76,7 +76,9 @@ def joined(address: str | None = None) -> Iterator[None]:
 
 
 def _knock(address: str) -> None:
-    """See whether anything answers: Ray itself would try for minutes, and then end the process."""
+    """See whether anything answers, and speaks gRPC as Ray does: Ray itself would try for minutes."""
+    import grpc
+
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or "/" in host:
         raise ConfigError(
@@ -86,6 +88,11 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise ConfigError(f"address {address}: no Ray cluster answers: {error}") from error
+    with grpc.insecure_channel(address) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(ANSWER_SECONDS)
+        except grpc.FutureTimeoutError as error:
+            raise ConfigError(f"address {address}: what answers is no Ray cluster's head") from error
 
 
 def check(settings: Settings, size: Size, folder: Path, songs: Sequence[Path]) -> None:
