@@ -23,7 +23,7 @@ def run(
     """Run all jobs on the cluster that this process has joined.
 
     Args:
-        todo: jobs of the same settings, with absolute paths.
+        todo: jobs of the same settings.
         settings: of all.
         size: of what is used of the cluster.
         monitor: is told of every step, in this process.

@@ -97,11 +97,12 @@ class Ledger:
             self._waiting.appendleft(Joining(task.job, song.parts, in_order))
 
     def _again(self, task: Task, answer: Died | Unwritten) -> None:
-        """Try a task again after the others. What it wrote before it died is its own to replace."""
+        """Try a task again after the others. Stems that it wrote before it died are its own to replace."""
         key = (task.job.source, task.part.path if isinstance(task, Piecework) else None)
         self._tries[key] += 1
         if self._tries[key] < TRIES:
-            self._waiting.append(replace(task, job=replace(task.job, overwrite=True)))
+            writes_stems = not isinstance(task, Piecework)
+            self._waiting.append(replace(task, job=replace(task.job, overwrite=writes_stems or task.job.overwrite)))
         elif isinstance(answer, Died):
             why = "it takes more memory than there is, or crashes a decoder"
             self._finish(task.job.failed(f"{task.job.source}: set aside, as {TRIES} workers died over it: {why}"))
