@@ -39,6 +39,9 @@ ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 TURNS, RATE = 2, 44100
 SHORT_SONGS, SHORT_TURNS, SHORT_RATE = 1000, 5, 8000
 LONG_SONGS, LONG_SECONDS = 3, 15.0
+SETTLING_SECONDS = 2.0
+"""The workers of the run before must be gone, or what they have used would be missing from the count."""
+
 SONG_SECONDS = 210.0
 MACHINE_CORES, DAYS = 64, 7
 PAGE = Path(__file__).parent / "SCALE.md"
@@ -143,6 +146,7 @@ def jobs_of(paths: list[Path], folder: Path) -> list[Job]:
 
 def timed(jobs: list[Job], run: Callable[[list[Job], Clock], None]) -> Clock:
     """The clock of a run."""
+    time.sleep(SETTLING_SECONDS)
     clock = Clock(len(jobs))
     run(jobs, clock)
     return clock
