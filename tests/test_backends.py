@@ -177,7 +177,7 @@ def test_models_of_others_are_refused(copy: Path) -> None:
             open_backend(str(copy / form))
 
 
-def test_separating_with_tflite_imports_no_tensorflow(model: Path, tmp_path: Path) -> None:
+def test_separating_with_tflite_is_quiet_and_imports_no_tensorflow(model: Path, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "song.wav", np.zeros((1000, 2)), 16000)
     arguments = ["separate", str(tmp_path / "song.wav"), "-m", str(model), "-o", str(tmp_path)]
     code = (
@@ -188,4 +188,5 @@ def test_separating_with_tflite_imports_no_tensorflow(model: Path, tmp_path: Pat
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "['ai_edge_litert']"
+    assert "INFO" not in done.stderr
     assert (tmp_path / "song" / "vocals.wav").exists()

@@ -1,6 +1,8 @@
 """A `.tflite` file, run by LiteRT: no TensorFlow."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -33,11 +35,31 @@ class LiteRTBackend(Backend):
     def predict(self, mixture: np.ndarray) -> np.ndarray:
         if mixture.shape != self._shape:
             self._interpreter.resize_tensor_input(self._input, mixture.shape, strict=True)
-            self._interpreter.allocate_tensors()
+            with _without_notices():
+                self._interpreter.allocate_tensors()
             self._shape = mixture.shape
         self._interpreter.set_tensor(self._input, mixture)
         self._interpreter.invoke()
         return np.asarray(self._interpreter.get_tensor(self._output))
+
+
+@contextmanager
+def _without_notices() -> Iterator[None]:
+    """LiteRT says on standard error, from C++ and with no switch to stop it, which kernels it takes. What goes wrong is
+    raised as an exception all the same."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
 
 
 def _threads() -> int:
