@@ -247,9 +247,13 @@ def test_references_are_compared(model: Path, run: Run, tmp_path: Path) -> None:
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
-    """The command line in its own process."""
+    """The command line in its own process, which hears Ctrl-C even where these tests run in the background."""
     command = [sys.executable, "-m", "tfwavesep_cli", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(
