@@ -34,7 +34,9 @@ SEGMENT_SECONDS = 0.5
 COMMON = (
     *("data.remix=0.75", "data.gain_min=0.4", "data.gain_max=1.4", "data.flip_polarity=true"),
     *("data.drop=0.06", "data.voiced_share=0.5", "data.swap_channels=false"),
+    *("data.speeds=[1.0]", "data.extra_share=0"),
     *("training.batch_size=4", "training.learning_rate=0.001", "training.schedule=cosine", "training.clip_norm=5"),
+    *("training.average=null", "training.mixed_precision=false"),
 )
 """The same examples and the same optimizer for all."""
 

@@ -123,6 +123,19 @@ def test_equal_audio_is_planned_in_steps_of_short_segments(tmp_path: Path) -> No
     assert seed_runs.plan(dataclasses.replace(task, audio_seconds=8)) == preset  # a plan stays
 
 
+def test_the_slowest_system_sets_the_budget_of_audio_and_is_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "compute" / "waveunet").mkdir(parents=True)
+    monkeypatch.setattr(seed_runs, "audio_seconds", lambda folder: 70 if folder.name == "waveunet" else 500)
+    for _ in range(2):  # also when it is started again
+        tasks = seed_comparison.tasks_of("audio", tmp_path, cpu_seconds=1)
+        assert {task.audio_seconds for task in tasks} == {70}
+        linked = [task.system.name for task in tasks if task.folder.is_symlink()]
+        assert linked == ["waveunet"]
+        assert (tmp_path / "audio" / "waveunet").readlink() == tmp_path / "compute" / "waveunet"
+
+
 def test_what_is_done_is_not_done_again(done: Path, data_root: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in done.rglob("*") if path.is_file()}
     seed_runs.perform(Task(TINY, done, cpu_seconds=1), data_root, jobs=1)
