@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from tfwavesep.models._config import ModelConfig, require
-from tfwavesep.models._layers import gated_stacks
+from tfwavesep.models._layers import ProductConv, gated_stacks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +76,8 @@ def build(config: Config) -> keras.Model:
     x = layers.Conv2D(config.filters, (1, 3), use_bias=False, name="input_conv")(x)
     x = gated_stacks(x, config.filters, config.schedule, margin=0)
     x = layers.ReLU(name="skip_relu")(x)
-    x = layers.Conv2D(config.head[0], (1, 3), use_bias=False, activation="relu", name="head1")(x)
-    x = layers.Conv2D(config.head[1], (1, 3), use_bias=False, name="head2")(x)
+    x = ProductConv(config.head[0], 3, use_bias=False, activation="relu", name="head1")(x)
+    x = ProductConv(config.head[1], 3, use_bias=False, name="head2")(x)
     x = layers.Conv2D(outputs, 1, dtype="float32", name="output_conv")(x)
     x = layers.Reshape((-1, len(config.stems), config.channels), name="by_stem")(x)
     stems = layers.Permute((2, 1, 3), name="stems")(x)
