@@ -4,15 +4,17 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 
 from tfwavesep import store
-from tfwavesep.backends import Backend, open_backend
+from tfwavesep.backends import Backend, litert, open_backend
 from tfwavesep.backends.keras_file import KerasBackend
 from tfwavesep.backends.litert import LiteRTBackend
 from tfwavesep.backends.saved_model import SavedModelBackend
@@ -190,3 +192,41 @@ def test_separating_with_tflite_is_quiet_and_imports_no_tensorflow(model: Path, 
     assert done.stdout.splitlines()[-1] == "['ai_edge_litert']"
     assert "INFO" not in done.stderr
     assert (tmp_path / "song" / "vocals.wav").exists()
+
+
+def in_lanes(model: Path, threads: int) -> LiteRTBackend:
+    return LiteRTBackend(model / "model.tflite", store.read(model).config, threads)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 9])
+def test_segments_in_lanes_come_in_order_and_are_those_of_single_runs(model: Path, threads: int) -> None:
+    backend = in_lanes(model, threads)
+    mixtures = [mixture_for(backend, 300, 1) * gain for gain in np.float32([1, 0.5, -1, 0.1, 0.7, -0.2, 0.9])]
+    for estimates, mixture in zip(backend.predict_many(mixtures), mixtures, strict=True):
+        np.testing.assert_array_equal(estimates, backend.predict(mixture))
+
+
+@pytest.mark.parametrize(("seconds", "ahead"), [(0.0, 2), (1.0, 1)])
+def test_segments_are_taken_ahead_only_from_a_source_that_is_faster_than_the_network(
+    model: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, ahead: int
+) -> None:
+    """By a clock that only the source moves: a run takes no time."""
+    clock, taken = [0.0], []
+    monkeypatch.setattr(litert, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    backend = in_lanes(model, 2)
+
+    def source() -> Iterator[np.ndarray]:
+        for number in range(6):
+            taken.append(number)
+            clock[0] += seconds
+            yield mixture_for(backend, 100, 1)
+
+    assert max(len(taken) - number for number, _ in enumerate(backend.predict_many(source()))) == ahead
+
+
+def test_an_unfinished_separation_leaves_no_thread(model: Path) -> None:
+    backend = in_lanes(model, 2)
+    segments = backend.predict_many(iter([mixture_for(backend, 100, 1)] * 5))
+    next(segments)
+    segments.close()
+    assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]

@@ -1,7 +1,10 @@
 """A `.tflite` file, run by LiteRT: no TensorFlow."""
 
 import os
-from collections.abc import Iterator
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,18 +14,68 @@ from tfwavesep.backends._backend import Backend
 from tfwavesep.errors import ModelError
 from tfwavesep.models import ModelConfig
 
+MOST_LANES = 4
+"""Segments under way at the same time at most; each takes the memory of a run."""
+
 
 class LiteRTBackend(Backend):
-    """Runs a `.tflite` file."""
+    """Runs a `.tflite` file.
+
+    One run alone takes all threads, and does not use them well: much of it is moving samples about, which LiteRT does
+    on one. Where segments follow one another, each thread has a segment of its own instead, to the same samples.
+
+    Args:
+        path: of the file.
+        config: what it separates.
+        threads: to compute with; None for one on each core.
+
+    Raises:
+        ModelError: the file is damaged, or not a model of this package.
+    """
 
     name = "LiteRT"
 
     def __init__(self, path: Path, config: ModelConfig, threads: int | None = None) -> None:
+        self.config = config
+        threads = threads or _threads()
+        lanes = min(threads, MOST_LANES)
+        self._alone = _Interpreter(path, threads)
+        self._lanes = [_Interpreter(path, threads // lanes) for _ in range(lanes)] if lanes > 1 else []
+
+    def predict(self, mixture: np.ndarray) -> np.ndarray:
+        return self._alone.fit(mixture).run(mixture)
+
+    def predict_many(self, mixtures: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """What `predict` gives. Segments are taken ahead only from a source that is faster than the network: one that
+        is played while it is separated would be delayed by it."""
+        if not self._lanes:
+            yield from map(self.predict, mixtures)
+            return
+        under_way: deque[Future[np.ndarray]] = deque()
+        asked = time.monotonic()
+        with ThreadPoolExecutor(len(self._lanes)) as pool:
+            for number, mixture in enumerate(mixtures):
+                lane = self._lanes[number % len(self._lanes)]
+                is_slow = time.monotonic() - asked > self._lanes[0].took
+                under_way.append(pool.submit(lane.fit(mixture).run, mixture))
+                while under_way and (is_slow or len(under_way) == len(self._lanes)):
+                    yield under_way.popleft().result()
+                asked = time.monotonic()
+            yield from (future.result() for future in under_way)
+
+
+class _Interpreter:
+    """LiteRT's, with memory for mixtures of one shape.
+
+    Attributes:
+        took: seconds of the last run; 0 before the first.
+    """
+
+    def __init__(self, path: Path, threads: int) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        self.config = config
         try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=threads or _threads())
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
         except ValueError as error:
             raise ModelError(f"{path}: is damaged or not a TFLite model") from error
         signature = self._interpreter.get_signature_list().get("serving_default")
@@ -31,16 +84,25 @@ class LiteRTBackend(Backend):
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
         self._shape: tuple[int, ...] = ()
+        self.took = 0.0
 
-    def predict(self, mixture: np.ndarray) -> np.ndarray:
+    def fit(self, mixture: np.ndarray) -> "_Interpreter":
+        """Get the memory that it takes; in the main thread, since nothing can be said on standard error meanwhile."""
         if mixture.shape != self._shape:
             self._interpreter.resize_tensor_input(self._input, mixture.shape, strict=True)
             with _without_notices():
                 self._interpreter.allocate_tensors()
             self._shape = mixture.shape
+        return self
+
+    def run(self, mixture: np.ndarray) -> np.ndarray:
+        """`mixture (batch, time, channels)` to `stems (batch, stems, target_length, channels)`."""
+        began = time.monotonic()
         self._interpreter.set_tensor(self._input, mixture)
         self._interpreter.invoke()
-        return np.asarray(self._interpreter.get_tensor(self._output))
+        stems = np.asarray(self._interpreter.get_tensor(self._output))
+        self.took = time.monotonic() - began
+        return stems
 
 
 @contextmanager
@@ -63,6 +125,9 @@ def _without_notices() -> Iterator[None]:
 
 
 def _threads() -> int:
-    """As many as OMP_NUM_THREADS says, which Ray sets to a worker's cores; else one for each core."""
+    """As many as OMP_NUM_THREADS says, which Ray sets to a worker's cores; else one for each core that this process may
+    run on."""
     wished = os.environ.get("OMP_NUM_THREADS", "")
-    return int(wished) if wished.isdecimal() and int(wished) else os.cpu_count() or 1
+    if wished.isdecimal() and int(wished):
+        return int(wished)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
