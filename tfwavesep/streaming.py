@@ -24,6 +24,10 @@ RESAMPLING_CONTEXT = 512
 """Samples, at the lower of two rates, beyond which soxr's filter weighs less than rounding."""
 
 
+PIECE_LENGTH = 16384
+"""Samples of a piece at most: what is made of it on the way to a file then stays in the processor's cache."""
+
+
 @dataclass(frozen=True)
 class Piece:
     """Separated audio, the next in its song.
@@ -304,9 +308,10 @@ class Stream:
         for samples in estimates:
             first, self._place = self._place, self._place + len(samples)
             samples = samples[max(0, self._start - first) : max(0, self._fed - first)]
-            if len(samples):
-                stems = samples.reshape(len(samples), self._estimated, self._channels).transpose(1, 0, 2)
-                yield Piece(self._take(len(samples)), np.ascontiguousarray(stems))
+            for place in range(0, len(samples), PIECE_LENGTH):
+                some = samples[place : place + PIECE_LENGTH]
+                stems = some.reshape(len(some), self._estimated, self._channels).transpose(1, 0, 2)
+                yield Piece(self._take(len(some)), np.ascontiguousarray(stems))
 
     def _take(self, time: int) -> np.ndarray:
         """The mixture's next samples."""
