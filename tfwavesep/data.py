@@ -306,7 +306,9 @@ def training_batches(mixer: Mixer, batch_size: int, first_step: int = 0) -> tf.d
     `(batch, targets, target_length, channels)`."""
     numbers = tf.data.Dataset.range(first_step * batch_size, tf.int64.max)
     examples = numbers.map(_as_written(mixer.example), tf.data.AUTOTUNE, deterministic=True)
-    return examples.batch(batch_size, drop_remainder=True).prefetch(4)
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False  # they copy all audio in memory once more
+    return examples.batch(batch_size, drop_remainder=True).prefetch(4).with_options(options)
 
 
 def _validation(preset: Preset, valid: list[Track], cache: Path) -> tf.data.Dataset:
