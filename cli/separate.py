@@ -1,7 +1,6 @@
 """`tfwavesep separate`."""
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tfwavesep.errors import OutputError
+from tfwavesep.files import is_remote, knock, place, token
 
 from .progress import Progress, notes, printable
 
@@ -22,10 +22,20 @@ if TYPE_CHECKING:
 PIPE = Path("-")
 
 
+class Place(click.ParamType):
+    """A path, or a URL."""
+
+    name = "path"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Path:
+        """See `files.place`."""
+        return place(value) if isinstance(value, str) else value
+
+
 @click.command()
-@click.argument("songs", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
-@click.option("-o", "--output", "folder", type=click.Path(path_type=Path, allow_dash=True), default="separated",
-              show_default=True, help="Folder for the stems; - for standard output, which takes one stem.")  # fmt: skip
+@click.argument("songs", nargs=-1, required=True, type=Place())
+@click.option("-o", "--output", "folder", type=Place(), default="separated", show_default=True,
+              help="Folder for the stems, or its URL; - for standard output, which takes one stem.")  # fmt: skip
 @click.option("-m", "--model", default="default", show_default=True,
               help="A released model's name, a model folder, or the .tflite, .keras or SavedModel in it.")  # fmt: skip
 @click.option("--stems", help="Only these, such as vocals,drums. By default all of the model's.")
@@ -60,8 +70,9 @@ PIPE = Path("-")
 @click.option("--skip-existing", is_flag=True, help="Leave songs whose stems are there; make missing stems.")
 @click.option("--overwrite", is_flag=True, help="Replace stems that are there.")
 @click.option("--shard", metavar="I/N", default="1/1", help="Do the I-th of N parts of the songs.")
-@click.option("--manifest", type=click.Path(path_type=Path), metavar="FILE",
-              help="Append a line of JSON for every song: hashes, settings, files, peaks, seconds, error.")  # fmt: skip
+@click.option("--manifest", type=Place(), metavar="FILE",
+              help="Append a line of JSON for every song: hashes, settings, files, peaks, seconds, error. A URL is that "
+                   "of a folder of such lines.")  # fmt: skip
 @click.option("--plot", is_flag=True,
               help="A picture of each song and its stems beside them; needs the extra [plot].")  # fmt: skip
 @click.option("--raw-format", metavar="TYPE[:RATE:CHANNELS]",
@@ -70,11 +81,13 @@ PIPE = Path("-")
 @click.option("--references", type=click.Path(path_type=Path, exists=True, file_okay=False),
               help="Folder with the true stems: the stems' SDR is shown.")  # fmt: skip
 def separate(songs: tuple[Path, ...], folder: Path, **options: Any) -> None:
-    """Separate SONGS into stems: audio files, folders, patterns such as 'album/*.mp3', or - for standard input.
+    """Separate SONGS into stems: audio files, folders, patterns such as 'album/*.mp3', their URLs, or - for standard
+    input.
 
     \b
-    Example:
+    Examples:
       tfwavesep separate song.mp3 -o stems
+      tfwavesep separate 's3://bucket/album/*.flac' -o s3://bucket/stems
     """
     settings = _settings(options)
     _refuse_places(songs, folder, options)
@@ -117,7 +130,12 @@ def _to_files(songs: tuple[Path, ...], folder: Path, settings: "Settings", optio
         require_matplotlib()
     separator = batch.load(settings)
     model_sha256 = batch.model_sha256(settings.model) if manifest else None
+    for remote in filter(is_remote, (*songs, folder)):
+        knock(remote)
     sources, failures = planning.expand(songs, folder)
+    for remote in filter(is_remote, (folder, *([manifest.path] if manifest else []))):
+        with token(remote):
+            pass
     with _engine(options, settings, separator, folder, [source.path for source in sources[:1]]) as run:
         plan = planning.plan(
             sources, settings, separator.targets, output, _existing(options), manifest, model_sha256, shard,
@@ -151,9 +169,12 @@ def _engine(
 
 
 def _refuse_places(songs: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> None:
-    for path in (*songs, folder, *([options["manifest"]] if options["manifest"] else [])):
-        if re.match(r"[a-z][a-z0-9+.-]+:/", str(path)) and not path.exists():
-            raise click.UsageError(f"{path}: is a URL; mount the bucket as a folder, on all machines, and name that")
+    manifest = options["manifest"]
+    if manifest and is_remote(manifest) != is_remote(folder):
+        raise click.UsageError(
+            f"-o {folder} and --manifest {manifest}: must be both URLs or both on disk, so that whoever goes on later "
+            "finds both"
+        )
     if options["engine"] == "local" and options["address"]:
         raise click.UsageError("--address: only with --engine ray")
     if options["engine"] == "ray" and PIPE in (*songs, folder):

@@ -2,10 +2,10 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,6 +14,9 @@ from click.testing import CliRunner, Result
 
 from tfwavesep import config
 from tfwavesep.stems import STEMS
+
+if TYPE_CHECKING:
+    from s3 import Buckets
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -94,6 +97,16 @@ def model(run: Run, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     result = run("export", trained, "-o", folder, "--licence", "CC0")
     assert result.exit_code == 0, result.output
     return folder
+
+
+@pytest.fixture(scope="session")
+def buckets() -> "Iterator[Buckets]":
+    """A real S3 server on this machine, of which the environment tells."""
+    pytest.importorskip("moto", reason="a store: needs pip install 'moto[server]' s3fs")
+    from s3 import serving
+
+    with serving() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ ROOT = Path(__file__).parent.parent
 
 LAYERS = [
     {"errors"},
-    {"stems", "files", "wavfile", "ogg"},
+    {"stems", "urls", "wavfile", "ogg"},
+    {"files"},
     {"decoding", "encoding", "chunking"},
     {"audio"},
     {"_stempeg", "models"},

@@ -125,7 +125,12 @@ def find(folder: Path) -> list[Path]:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        paths = (Path(place, name) for name in files if not name.startswith("."))
-        found += [path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file()]
+        paths = (Path(place, name) for name in files)
+        found += [path for path in paths if is_named_so(path) and path.is_file()]
         folders.sort()
     return sorted(found)
+
+
+def is_named_so(path: Path) -> bool:
+    """Whether a file's name is that of audio, and not hidden."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")

@@ -9,7 +9,7 @@ import os
 import stat
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -19,6 +19,7 @@ import soundfile
 
 from tfwavesep import ogg
 from tfwavesep.errors import AudioError, one_of
+from tfwavesep.files import local
 from tfwavesep.wavfile import UNKNOWN_LENGTHS, read_header
 
 BLOCK_LENGTH = 65536
@@ -207,65 +208,69 @@ def open_audio(
     """Open a file or a pipe.
 
     Args:
-        source: a path, which may be a named pipe's; or an open binary file that need not be seekable.
+        source: a path, which may be a named pipe's; or a URL's place, see `files.place`, of which a copy is read; or an
+            open binary file that need not be seekable.
         raw: what it holds if it has no header.
         zero_bad_samples: whether NaN and infinite samples become zeros; else they are an error.
         stream: which of a container's audio streams. The first of a `.stem.mp4` is the mixture.
 
     Raises:
         AudioError: there is no such file, it is empty, truncated, or not audio.
+        StoreError: a URL's store does not answer.
     """
-    name = str(source) if isinstance(source, Path) else "standard input"
-    decoder = _decoder(source, name, raw, stream)
-    try:
+    with ExitStack() as stack:
+        if hasattr(source, "read"):
+            name, opened = "standard input", source
+        else:
+            name, opened = str(source), stack.enter_context(local(source))
+        decoder = _decoder(opened, name, raw, stream)
+        stack.callback(decoder.close)
         yield Reader(name, decoder, zero_bad_samples)
-    finally:
-        decoder.close()
 
 
 def _decoder(source: Path | BinaryIO, name: str, raw: RawFormat | None, stream: int) -> Decoder:
     if isinstance(source, Path):
-        _check_is_file(source)
-        if raw is None and not stream and stat.S_ISREG(source.stat().st_mode) and _suits_soundfile(source):
-            return SoundfileDecoder(source)
+        _check_is_file(source, name)
+        if raw is None and not stream and stat.S_ISREG(source.stat().st_mode) and _suits_soundfile(source, name):
+            return SoundfileDecoder(source, name)
         source = source.open("rb", buffering=0)
     if raw:
         return RawDecoder(source, name, raw)
     return AvDecoder(source, name, stream)
 
 
-def _check_is_file(path: Path) -> None:
+def _check_is_file(path: Path, name: str) -> None:
     if path.is_dir():
-        raise AudioError(f"{path}: is a folder, not an audio file")
+        raise AudioError(f"{name}: is a folder, not an audio file")
     try:
         mode = path.stat()
     except OSError as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
-        raise AudioError(f"{path}: {reason}") from error
+        raise AudioError(f"{name}: {reason}") from error
     if stat.S_ISREG(mode.st_mode) and mode.st_size == 0:
-        raise AudioError(f"{path}: is empty (0 bytes)")
+        raise AudioError(f"{name}: is empty (0 bytes)")
     if not os.access(path, os.R_OK):
-        raise AudioError(f"{path}: may not be read (check its permissions)")
+        raise AudioError(f"{name}: may not be read (check its permissions)")
 
 
-def _suits_soundfile(path: Path) -> bool:
+def _suits_soundfile(path: Path, name: str) -> bool:
     """Damaged Ogg does not: libsndfile hides what is missing."""
     with path.open("rb") as file:
         magic = file.read(4)
     if magic == b"OggS":
         ended, sound = ogg.inspect(path)
         if not ended:
-            raise AudioError(f"{path}: is truncated: its last page is missing")
+            raise AudioError(f"{name}: is truncated: its last page is missing")
         return sound
-    return magic in MAGIC and _opens(path, magic)
+    return magic in MAGIC and _opens(path, name, magic)
 
 
-def _opens(path: Path, magic: bytes) -> bool:
+def _opens(path: Path, name: str, magic: bytes) -> bool:
     try:
         soundfile.info(os.fsencode(path))
     except soundfile.LibsndfileError as error:
         if error.code == MALFORMED and magic == b"caff":
-            raise AudioError(f"{path}: is truncated or damaged: {error.error_string}") from error
+            raise AudioError(f"{name}: is truncated or damaged: {error.error_string}") from error
         return False
     return True
 
@@ -273,11 +278,11 @@ def _opens(path: Path, magic: bytes) -> bool:
 class SoundfileDecoder:
     """libsndfile, for files that are stored without loss."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str) -> None:
         self.damages: list[str] = []
-        self._path = path
+        self._name = name
         self._file = soundfile.SoundFile(os.fsencode(path))
-        _refuse_truncated(path, self._file.extra_info)
+        _refuse_truncated(name, self._file.extra_info)
         depth = self._file.subtype.removeprefix("PCM_").removesuffix("8")
         tags = {key: value for key, value in self._file.copy_metadata().items() if key in TAGS}
         self.info = AudioInfo(
@@ -295,20 +300,20 @@ class SoundfileDecoder:
             while len(block := self._file.read(block_length, dtype="float32", always_2d=True)):
                 yield block
         except soundfile.LibsndfileError as error:
-            raise AudioError(f"{self._path}: is damaged: {error.error_string}") from error
+            raise AudioError(f"{self._name}: is damaged: {error.error_string}") from error
 
     def close(self) -> None:
         self._file.close()
 
 
-def _refuse_truncated(path: Path, log: str) -> None:
+def _refuse_truncated(name: str, log: str) -> None:
     """libsndfile reads most files that end early as if they were whole, and says so only in its log."""
     for line in log.splitlines():
-        name, _, rest = line.partition(":")
-        if name.strip() in ("data", "SSND", "Data Size", "BODY", "riff", "Riff size") and "should be" in rest:
+        chunk, _, rest = line.partition(":")
+        if chunk.strip() in ("data", "SSND", "Data Size", "BODY", "riff", "Riff size") and "should be" in rest:
             told, real = (int(word) for word in rest.replace("(should be", "").rstrip(") ").split())
             if real < told and told not in UNKNOWN_LENGTHS:
-                raise AudioError(f"{path}: is truncated: its header promises {told} bytes of audio, {real} are there")
+                raise AudioError(f"{name}: is truncated: its header promises {told} bytes of audio, {real} are there")
 
 
 class RawDecoder:

@@ -32,6 +32,10 @@ class OutputExistsError(OutputError):
     """Something is already where a result was to be written."""
 
 
+class StoreError(TfwavesepError):
+    """An object store does not answer, or does not let us."""
+
+
 def one_of(what: str, value: str, known: Iterable[str]) -> str:
     """Text for an unknown name: the nearest known one first, then all of them.
 

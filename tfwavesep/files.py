@@ -1,23 +1,116 @@
-"""Files that appear whole or not at all, and the folder for those that can be made again."""
+"""Files that appear whole or not at all, by path or by URL; and the folder for those that can be made again.
+
+What is done to a place that may be a URL's is done by the functions here; stores are dealt with in `urls`.
+"""
 
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tfwavesep import urls
 from tfwavesep.errors import OutputError
 
 PREFIX = ".writing-"
 """Begins the names of files that are being written."""
 
 
+def place(text: str) -> Path:
+    """The path that a text stands for; for a URL (see `urls.place`) what does the same there.
+
+    Raises:
+        ConfigError: nothing that is installed speaks the URL's protocol.
+    """
+    return urls.place(text) if urls.is_url(text) else Path(text)
+
+
+def is_remote(place: Path) -> bool:
+    """Whether a place is in a store, not on a disk."""
+    return not isinstance(place, Path)
+
+
+def absolute(place: Path) -> Path:
+    """A place that means the same in any working folder."""
+    return place if is_remote(place) else Path(os.path.abspath(place))
+
+
+def knock(place: Path) -> None:
+    """See whether a URL's store answers.
+
+    Raises:
+        StoreError: it does not.
+    """
+    if is_remote(place):
+        urls.knock(place)
+
+
+@contextmanager
+def local(place: Path) -> Iterator[Path]:
+    """A path on this machine to read a file from: its own, or that of a copy, which is gone with the process at last.
+
+    Raises:
+        AudioError: a URL's object is not there, or may not be read.
+        StoreError: the store does not answer, or the disk is too full for a copy.
+    """
+    copy = urls.fetch(place) if is_remote(place) else None
+    yield urls.path_of(copy) if copy else place
+
+
+def exist(places: Iterable[Path]) -> list[Path]:
+    """Those of some places that exist; no more questions are asked than needed.
+
+    Raises:
+        StoreError: the store does not tell.
+    """
+    places = list(places)
+    remote = [place for place in places if is_remote(place)]
+    there = set(urls.exist(remote)) if remote else set()
+    return [place for place in places if place in there or (not is_remote(place) and place.exists())]
+
+
+def presence(folder: Path) -> Callable[[Path], bool]:
+    """What tells whether a file below a folder exists. A store is asked here, once, for all there are.
+
+    Raises:
+        StoreError: the store does not tell.
+    """
+    if not is_remote(folder):
+        return Path.exists
+    there = urls.names(folder)
+    return lambda place: place.path in there  # type: ignore[attr-defined]
+
+
+def is_file(place: Path) -> bool:
+    """Whether a place can be read more than once, as no pipe can; a URL's always can, if there is anything."""
+    return is_remote(place) or place.is_file()
+
+
+def size(place: Path) -> int | None:
+    """Bytes of a file, None if there is none.
+
+    Raises:
+        StoreError: the store does not tell.
+    """
+    if is_remote(place):
+        return urls.size(place)
+    return place.stat().st_size if place.exists() else None
+
+
+def etag(place: Path) -> str | None:
+    """What a store calls the content of an object; None if it has no name for it, and for files."""
+    return urls.etag(place) if is_remote(place) else None
+
+
 @contextmanager
 def atomic(path: Path, lock: bool = False) -> Iterator[Path]:
-    """A path beside `path` to write to; it takes `path`'s place when the block ends well, or else disappears, and
-    with it the folders that were made for it, if they are empty.
+    """A path beside `path` to write to; it takes `path`'s place when the block ends well, or else disappears, and with
+    it the folders that were made for it, if they are empty. A URL's is in the folder for temporary files, and is
+    uploaded when the block ends well.
 
     Args:
         path: of the file.
@@ -25,8 +118,20 @@ def atomic(path: Path, lock: bool = False) -> Iterator[Path]:
             process was killed, and remove what it left. Some libraries (HDF5) insist on a lock of their own.
 
     Raises:
-        OutputError: the folder cannot be written to, or `path` is a folder.
+        OutputError: the folder cannot be written to, or `path` is a folder; or the upload fails.
     """
+    beside = Path(tempfile.gettempdir(), path.name) if is_remote(path) else path
+    with _temporary(beside, lock) as temporary:
+        yield temporary
+        if is_remote(path):
+            urls.put(temporary, path)
+        else:
+            _rename(temporary, path)
+
+
+@contextmanager
+def _temporary(path: Path, lock: bool) -> Iterator[Path]:
+    """A new file beside `path`; gone, unless it has been renamed, when the block ends."""
     new_folders = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,17 +146,20 @@ def atomic(path: Path, lock: bool = False) -> Iterator[Path]:
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(handle, fcntl.LOCK_EX)
         yield temporary
-        try:
-            temporary.chmod(0o666 & ~_umask())
-            os.replace(temporary, path)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
     finally:
         temporary.unlink(missing_ok=True)
         os.close(handle)
         with suppress(OSError):  # not empty: something was written
             for folder in new_folders:
                 folder.rmdir()
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    try:
+        temporary.chmod(0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _tail(name: str) -> str:
@@ -63,8 +171,10 @@ def sweep(path: Path) -> bool:
     """Remove what was left by processes that were killed while they wrote this file: nobody holds a lock on it.
 
     Returns:
-        whether nothing is left; else others are writing this file.
+        whether nothing is left; else others are writing this file. Nothing ever is in a store.
     """
+    if is_remote(path):
+        return True
     clean = True
     for left in path.parent.glob(f"{PREFIX}*"):
         if left.name.endswith(f"-{_tail(path.name)}"):
@@ -90,10 +200,50 @@ def cache_folder() -> Path:
     return Path(os.environ.get("TFWAVESEP_CACHE") or user_cache_dir("tfwavesep"))
 
 
+@contextmanager
+def token(folder: Path) -> Iterator[Path]:
+    """A file in a folder, which may be a new one, inside the block: to see whether one can write there, and who else
+    sees it.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+    """
+    if is_remote(folder):
+        with urls.token(folder, f"{PREFIX}{uuid.uuid4().hex}") as path:
+            yield path
+        return
+    new_folders = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(prefix=PREFIX, dir=folder) as file:
+            yield Path(file.name).absolute()
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written to: {error.strerror}") from error
+    finally:
+        with suppress(OSError):  # not empty
+            for parent in new_folders:
+                parent.rmdir()
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder and all in it, as far as possible."""
+    if is_remote(folder):
+        urls.remove(folder)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder that has nothing in it; a store has no such folders."""
+    if not is_remote(folder):
+        with suppress(OSError):  # not empty, or not there
+            folder.rmdir()
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with local(path) as copy, copy.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

@@ -11,7 +11,7 @@ from typing import Any
 from tfwavesep.decoding import AudioInfo, RawFormat, Reader, open_audio
 from tfwavesep.encoding import Format
 from tfwavesep.errors import AudioError, ConfigError, OutputExistsError, one_of
-from tfwavesep.files import sha256
+from tfwavesep.files import etag, exist, is_file, place, sha256
 from tfwavesep.plot import plot
 from tfwavesep.separator import Separator
 from tfwavesep.stemfiles import CLIP_MODES, Choice, Written, stem_files
@@ -139,6 +139,7 @@ class Outcome:
         warnings: what was wrong with the song though it could be separated.
         error: why it could not.
         source_sha256: of the file's content.
+        source_etag: what an object store calls that content.
         model_sha256: of the model's files.
         settings: of the job.
     """
@@ -155,13 +156,14 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
     error: str | None = None
     source_sha256: str | None = None
+    source_etag: str | None = None
     model_sha256: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def stems(self) -> dict[str, Path]:
         """The files written, by stem."""
-        return {stem: Path(path) for stem, path in self.outputs.items()}
+        return {stem: place(path) for stem, path in self.outputs.items()}
 
 
 def open_source(source: Path, settings: Settings) -> AbstractContextManager[Reader]:
@@ -253,7 +255,8 @@ def _outcome(job: Job, written: Written, sample_rate: int, warnings: list[str], 
         gain_db=written.gain_db,
         clipped=written.clipped,
         warnings=warnings,
-        source_sha256=sha256(job.source) if job.source.is_file() else None,
+        source_sha256=sha256(job.source) if is_file(job.source) else None,
+        source_etag=etag(job.source),
         model_sha256=job.model_sha256,
         settings=job.settings.described(),
     )
@@ -261,6 +264,6 @@ def _outcome(job: Job, written: Written, sample_rate: int, warnings: list[str], 
 
 def refuse_existing(job: Job) -> None:
     """Raise OutputExistsError if a job would overwrite a file that it may not."""
-    for path in (*job.outputs.values(), *([job.picture] if job.picture else [])):
-        if path.exists() and not job.overwrite:
+    if not job.overwrite:
+        for path in exist([*job.outputs.values(), *([job.picture] if job.picture else [])]):
             raise OutputExistsError(f"{path}: exists already; --overwrite replaces it, or choose another folder")

@@ -1,12 +1,18 @@
-"""A manifest: one line of JSON for every song of a batch, appended when the song is finished."""
+"""A manifest: one line of JSON for every song of a batch, appended when the song is finished.
+
+Object stores cannot append: there a manifest is a folder, with an object for every line.
+"""
 
 import json
 import os
+import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from tfwavesep import files, urls
 from tfwavesep.errors import OutputError
 from tfwavesep.jobs import Outcome
 
@@ -15,7 +21,7 @@ class Manifest:
     """A JSONL file that several processes may append to, and that survives being cut off in mid-line.
 
     Args:
-        path: of the file; it need not be there yet.
+        path: of the file, or of the folder in a store; it need not be there yet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,6 +34,10 @@ class Manifest:
             OutputError: the file cannot be written to.
         """
         line = json.dumps(asdict(outcome)) + "\n"
+        if files.is_remote(self.path):
+            with files.atomic(self.path / f"{time.time_ns():020}-{uuid.uuid4().hex[:8]}.jsonl") as temporary:
+                temporary.write_text(line)
+            return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab+", buffering=0) as file:
@@ -42,14 +52,20 @@ class Manifest:
         Raises:
             OutputError: the file cannot be read.
         """
-        try:
-            lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines() if self.path.exists() else []
-        except OSError as error:
-            raise OutputError(f"{self.path}: cannot be read: {error.strerror}") from error
-        for line in lines:
-            row = _parsed(line)
-            if row:
-                yield Outcome(**row)
+        for text in self._texts():
+            for line in text.splitlines():
+                row = _parsed(line)
+                if row:
+                    yield Outcome(**row)
+
+    def _texts(self) -> Iterator[str]:
+        if files.is_remote(self.path):
+            yield from urls.texts(self.path, ".jsonl")
+        elif self.path.exists():
+            try:
+                yield self.path.read_text(encoding="utf-8", errors="replace")
+            except OSError as error:
+                raise OutputError(f"{self.path}: cannot be read: {error.strerror}") from error
 
     def latest(self) -> dict[str, Outcome]:
         """The last row of each song that was done, by its source."""

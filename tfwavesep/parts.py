@@ -7,7 +7,6 @@ settings, until all are there; a run that was killed finds them again.
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from tfwavesep import jobs
 from tfwavesep.decoding import Reader
-from tfwavesep.files import atomic, sha256
+from tfwavesep.files import atomic, is_file, local, remove_folder, sha256, size
 from tfwavesep.jobs import Job, Outcome
 from tfwavesep.separator import Separator
 from tfwavesep.stemfiles import PieceFile
@@ -71,7 +70,7 @@ def cut(job: Job, separator: Separator, seconds: float = PART_SECONDS) -> list[P
     Raises:
         AudioError: the song cannot be read.
     """
-    if not job.source.is_file():  # a pipe can be read only once
+    if not is_file(job.source):  # a pipe can be read only once
         return []
     with jobs.open_source(job.source, job.settings) as reader:
         info = reader.info
@@ -103,9 +102,9 @@ def separate(separator: Separator, part: Part, progress: jobs.Progress = jobs.no
     """
     with jobs.open_source(part.job.source, part.job.settings) as reader:
         rate = reader.info.sample_rate
-        if part.path.exists():
-            bytes_per_sample = 4 * len(separator.targets) * reader.info.channels
-            return Separated(part.path.stat().st_size / bytes_per_sample / rate, 0.0)
+        there = size(part.path)
+        if there is not None:
+            return Separated(there / (4 * len(separator.targets) * reader.info.channels) / rate, 0.0)
         began, done = time.monotonic(), 0
         with atomic(part.path, lock=True) as beside, beside.open("wb") as file:
             kept = PieceFile(file, part.path.parent)
@@ -141,10 +140,10 @@ def join(separator: Separator, parts: Sequence[Part], separated: Sequence[Separa
 
 def _pieces(separator: Separator, parts: Sequence[Part], reader: Reader) -> Iterator[Piece]:
     for part in parts:
-        with part.path.open("rb") as file:
+        with local(part.path) as path, path.open("rb") as file:
             yield from PieceFile(file, part.path.parent, (len(separator.targets), reader.info.channels)).pieces()
 
 
 def forget(parts: Sequence[Part]) -> None:
     """Remove what is kept of a song's parts."""
-    shutil.rmtree(parts[0].path.parent, ignore_errors=True)
+    remove_folder(parts[0].path.parent)

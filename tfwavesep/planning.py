@@ -4,15 +4,13 @@ Nothing is separated here, and nothing is written.
 """
 
 import glob
-import os
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tfwavesep import audio
+from tfwavesep import audio, files, urls
 from tfwavesep.errors import ConfigError, one_of
-from tfwavesep.files import sha256
 from tfwavesep.jobs import STDIN, Job, Outcome, Settings
 from tfwavesep.manifest import Manifest
 
@@ -32,10 +30,12 @@ class Source:
     Attributes:
         path: of the file.
         below: its folder's place below the folder that was named; the stems keep it.
+        etag: what an object store calls its content.
     """
 
     path: Path
     below: Path = field(default_factory=Path)
+    etag: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ class Output:
     def path(self, source: Source, stem: str, extension: str) -> Path:
         """Where a stem of a song goes."""
         track, ending = track_name(source.path)
-        return self.folder / source.below / self.template.format(track=track, trackext=ending, stem=stem, ext=extension)
+        name = Path(self.template.format(track=track, trackext=ending, stem=stem, ext=extension))
+        return self.folder.joinpath(*source.below.parts, *name.parts)
 
 
 def track_name(path: Path) -> tuple[str, str]:
@@ -105,22 +106,45 @@ def expand(named: Sequence[Path], output: Path | None = None) -> tuple[list[Sour
         named: what the user wrote. Folders are searched at any depth.
         output: a folder that is not searched: it holds stems, not songs.
 
+    Raises:
+        StoreError: an object store does not answer, or denies.
+
     Returns:
         the songs, each once, in the order they were named and then by name; and failures for what holds none.
     """
     songs: dict[Path, Source] = {}
     failures: list[Outcome] = []
     for name in named:
-        paths = [name]
-        if not name.exists() and glob.has_magic(str(name)):
-            paths = sorted(Path(match) for match in glob.glob(str(name), recursive=True))
-        found = [source for path in paths for source in _songs_of(path, output)]
+        found = _remote_songs(name, output) if files.is_remote(name) else _local_songs(name, output)
         if not found:
-            what = "is a folder without audio files" if name.is_dir() else "no such files"
-            failures.append(Outcome(str(name), "failed", error=f"{name}: {what}"))
+            failures.append(Outcome(str(name), "failed", error=f"{name}: {_nothing(name)}"))
         for source in found:
-            songs.setdefault(Path(os.path.abspath(source.path)), source)
+            songs.setdefault(files.absolute(source.path), source)
     return list(songs.values()), failures
+
+
+def _nothing(name: Path) -> str:
+    if files.is_remote(name):
+        return "there are no such objects, or none whose names end as those of audio files do"
+    return "is a folder without audio files" if name.is_dir() else "no such files"
+
+
+def _remote_songs(name: Path, output: Path | None) -> list[Source]:
+    songs = []
+    for root, objects in urls.find(name).items():
+        for path, etag in objects.items():
+            if path == root:
+                songs.append(Source(path, etag=etag))
+            elif audio.is_named_so(path) and (output is None or output == root or output not in path.parents):
+                songs.append(Source(path, Path(*path.parent.parts[len(root.parts) :]), etag))
+    return songs
+
+
+def _local_songs(name: Path, output: Path | None) -> list[Source]:
+    paths = [name]
+    if not name.exists() and glob.has_magic(str(name)):
+        paths = sorted(Path(match) for match in glob.glob(str(name), recursive=True))
+    return [source for path in paths for source in _songs_of(path, output)]
 
 
 def _songs_of(path: Path, output: Path | None) -> list[Source]:
@@ -179,6 +203,7 @@ def plan(
     """
     names = settings.choice(targets).written
     earlier = manifest.latest() if manifest and existing == "skip" else {}
+    exists = files.presence(output.folder) if existing == "skip" else None
     taken: dict[Path, Source] = {}
     planned = Plan([], [])
     for index, source in enumerate(sources):
@@ -191,9 +216,9 @@ def plan(
         picture = output.path(source, "plot", "png") if pictures else None
         job = Job(source.path, outputs, settings, existing == "overwrite", model_sha256, picture)
         settled = _rivalry(source, rival) if rival else None
-        if existing == "skip" and not settled:
-            settled = _done(job, earlier.get(str(source.path)))
-            job = replace(job, outputs={stem: path for stem, path in outputs.items() if not path.exists()})
+        if exists and not settled:
+            settled = _done(job, source.etag, earlier.get(str(source.path)), exists)
+            job = replace(job, outputs={stem: path for stem, path in outputs.items() if not exists(path)})
         if settled:
             planned.settled.append(settled)
         else:
@@ -207,10 +232,10 @@ def _rivalry(source: Source, rival: Source) -> Outcome:
     return Outcome(str(source.path), "failed", error=error)
 
 
-def _done(job: Job, row: Outcome | None) -> Outcome | None:
+def _done(job: Job, etag: str | None, row: Outcome | None, exists: Callable[[Path], bool]) -> Outcome | None:
     """Whether a job's stems are there, and those that it would make; None if some are missing."""
-    there = [path for path in job.outputs.values() if path.exists()]
-    changed = _difference(job, row) if row and there else None
+    there = [path for path in job.outputs.values() if exists(path)]
+    changed = _difference(job, etag, row) if row and there else None
     if changed:
         error = f"{there[0]}: exists already, made of another {changed}; --overwrite replaces it"
         return Outcome(str(job.source), "failed", error=error)
@@ -219,9 +244,10 @@ def _done(job: Job, row: Outcome | None) -> Outcome | None:
     return None
 
 
-def _difference(job: Job, row: Outcome) -> str | None:
-    """What of a job is not what a manifest's row tells."""
-    if job.source.is_file() and row.source_sha256 not in (None, sha256(job.source)):
+def _difference(job: Job, etag: str | None, row: Outcome) -> str | None:
+    """What of a job is not what a manifest's row tells. An object with the same ETag need not be read again."""
+    same = etag is not None and etag == row.source_etag
+    if not same and files.is_file(job.source) and row.source_sha256 not in (None, files.sha256(job.source)):
         return "input"
     if row.model_sha256 not in (None, job.model_sha256):
         return "model"

@@ -4,16 +4,15 @@ import logging
 import os
 import socket
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from tfwavesep import batch, files
 from tfwavesep.cluster._paths import absolute, model_anywhere
-from tfwavesep.errors import ConfigError, ModelError, OutputError
+from tfwavesep.errors import ConfigError, ModelError, TfwavesepError
 from tfwavesep.jobs import Settings
 
 ANSWER_SECONDS = 5.0
@@ -114,7 +113,7 @@ def check(settings: Settings, size: Size, folder: Path, songs: Sequence[Path]) -
     if not nodes:
         raise ConfigError(f"no machine of the Ray cluster has {size.cpus:g} CPUs and {size.gpus:g} GPUs for a worker")
     model, model_sha256 = model_anywhere(settings).model, batch.model_sha256(settings.model)
-    with _token(folder) as token:
+    with files.token(folder) as token:
         look = ray.remote(num_cpus=0, max_retries=0)(lacks)
         found = {}
         for node in nodes:
@@ -131,22 +130,6 @@ def check(settings: Settings, size: Size, folder: Path, songs: Sequence[Path]) -
                 raise ConfigError(f"machine {host} of the Ray cluster {lacking}")
 
 
-@contextmanager
-def _token(folder: Path) -> Iterator[Path]:
-    """A file in a folder, to see who else sees it."""
-    new_folders = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(prefix=files.PREFIX, dir=folder) as file:
-            yield Path(file.name).absolute()
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written to: {error.strerror}") from error
-    finally:
-        with suppress(OSError):  # not empty
-            for parent in new_folders:
-                parent.rmdir()
-
-
 def lacks(version_here: str, model: str, model_sha256: str | None, paths: Sequence[Path]) -> str | None:
     """What this machine lacks of what another one has; None if nothing."""
     if version("tfwavesep") != version_here:
@@ -157,8 +140,15 @@ def lacks(version_here: str, model: str, model_sha256: str | None, paths: Sequen
         return f"cannot reach the model: {error}; name one that is there too, or put it on a shared disk"
     if not same:
         return f"has another model of the name {model}"
-    for path in paths:
-        if not path.exists():
-            seen = path.parent if path.name.startswith(files.PREFIX) else path
-            return f"does not see {seen}: songs and stems must be on a disk that all machines share"
-    return None
+    return next(filter(None, map(_unseen, paths)), None)
+
+
+def _unseen(path: Path) -> str | None:
+    """What is wrong if this machine does not see a place."""
+    seen = path.parent if path.name.startswith(files.PREFIX) else path
+    try:
+        files.knock(path)
+        there = files.exist([path])
+    except TfwavesepError as error:
+        return f"cannot reach what others see: {error}"
+    return None if there else f"does not see {seen}: songs and stems must be in a store, or on a disk that all share"

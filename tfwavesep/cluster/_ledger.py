@@ -3,7 +3,6 @@
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -110,7 +109,7 @@ class Ledger:
             self._finish(task.job.failed(answer.reason))
 
     def _finish(self, outcome: Outcome) -> None:
-        source = Path(outcome.source)
+        source = files.place(outcome.source)
         job = self._open.pop(source)
         song = self._long.pop(source, None)
         if outcome.status == "done":
@@ -135,5 +134,4 @@ def _sweep(paths: Sequence[Path]) -> None:
             break
         time.sleep(0.1)
     for path in paths:
-        with suppress(OSError):  # not empty, or not there
-            path.parent.rmdir()
+        files.remove_if_empty(path.parent)

@@ -1,16 +1,15 @@
 """Paths that mean the same in any working folder: the machines' are not ours."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
-from tfwavesep import jobs
+from tfwavesep import files, jobs
 from tfwavesep.jobs import Job, Outcome, Settings
 
 
 def absolute(path: Path) -> Path:
-    """A path from the root."""
-    return path if path == jobs.STDIN else Path(os.path.abspath(path))
+    """A place that means the same in any folder."""
+    return path if path == jobs.STDIN else files.absolute(path)
 
 
 def anywhere(job: Job) -> Job:

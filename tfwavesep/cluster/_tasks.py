@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from tfwavesep import batch, jobs, parts
-from tfwavesep.errors import OutputError, OutputExistsError, TfwavesepError
+from tfwavesep.errors import OutputError, OutputExistsError, StoreError, TfwavesepError
 from tfwavesep.jobs import Job, Outcome, Settings
 from tfwavesep.parts import Part, Separated
 from tfwavesep.separator import Separator
@@ -51,7 +51,7 @@ Task = Whole | Piecework | Joining
 
 @dataclass(frozen=True)
 class Unwritten:
-    """It is not the song's fault: the machine could not write."""
+    """It is not the song's fault: the machine could not write, or not reach a store."""
 
     reason: str
 
@@ -91,7 +91,7 @@ class Worker:
         """Run a task; what goes wrong is an answer too."""
         try:
             return task.run(self._separator)
-        except OutputError as error:
+        except (OutputError, StoreError) as error:
             if not isinstance(error, OutputExistsError):
                 return Unwritten(str(error))
             return batch.failure(task.job, error)

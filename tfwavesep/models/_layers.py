@@ -184,6 +184,11 @@ class GatedResidualBlock(layers.Layer):
         rows = self.height // 2
         return ops.pad(x, [[0, 0], [rows, rows], [0, 0], [0, 0]]) if rows else x
 
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        batch, rows, time, _ = input_shape
+        kept = time and time - self.dilation * (self.taps - 1)
+        return (batch, rows, kept, self.channels), (batch, rows, kept and kept - 2 * self.skip_crop, self.channels)
+
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "channels": self.channels,
