@@ -71,8 +71,8 @@ class Place(click.ParamType):
 @click.option("--overwrite", is_flag=True, help="Replace stems that are there.")
 @click.option("--shard", metavar="I/N", default="1/1", help="Do the I-th of N parts of the songs.")
 @click.option("--manifest", type=Place(), metavar="FILE",
-              help="Append a line of JSON for every song: hashes, settings, files, peaks, seconds, error. A URL is that "
-                   "of a folder of such lines.")  # fmt: skip
+              help="Append a line of JSON for every song: hashes, settings, files, peaks, seconds, error; at a URL, an "
+                   "object in this folder.")  # fmt: skip
 @click.option("--plot", is_flag=True,
               help="A picture of each song and its stems beside them; needs the extra [plot].")  # fmt: skip
 @click.option("--raw-format", metavar="TYPE[:RATE:CHANNELS]",
@@ -85,7 +85,7 @@ def separate(songs: tuple[Path, ...], folder: Path, **options: Any) -> None:
     input.
 
     \b
-    Examples:
+    Example:
       tfwavesep separate song.mp3 -o stems
       tfwavesep separate 's3://bucket/album/*.flac' -o s3://bucket/stems
     """

@@ -55,8 +55,6 @@ def test_an_address_that_is_none(run: Run, tmp_path: Path, ray: None, address: s
     ("options", "what"),
     [
         (["--address", "auto"], "--address: only with --engine ray"),
-        (["--manifest", "gs://bucket/rows.jsonl"], "is a URL; mount the bucket"),
-        (["--engine", "ray", "-o", "s3://bucket/stems"], "is a URL; mount the bucket"),
         (["--engine", "ray", "-o", "-"], "a pipe cannot be separated by other machines"),
     ],
 )
