@@ -265,10 +265,12 @@ def test_a_driver_that_is_killed_and_started_again(settings: Settings, nodes: An
     command = [sys.executable, "-m", "tfwavesep_cli", "separate", *(str(job.source) for job in jobs), str(pipe)]
     command += ["-m", settings.model, "-o", str(tmp_path / "out"), "--manifest", str(manifest)]
     command += ["--engine", "ray", "--address", nodes.address, "--skip-existing"]
-    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    said = tmp_path / "said"
+    with said.open("w") as stderr:
+        first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr)
     wait_for(lambda: first.poll() is not None or (manifest.exists() and manifest.read_text().count("\n") == 4))
     first.send_signal(signal.SIGKILL)
-    assert first.wait() == -signal.SIGKILL
+    assert first.wait() == -signal.SIGKILL, said.read_text()
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.wav")}
     assert len(made) == 16
 
@@ -293,6 +295,6 @@ def test_no_machine_has_room(settings: Settings, driver: None, tmp_path: Path) -
 def test_machines_are_looked_at_before_any_work(settings: Settings, driver: None, tmp_path: Path) -> None:
     cluster.check(settings, cluster.Size(), tmp_path / "new", songs(tmp_path, 1, settings)[0].source.parents)
     assert not (tmp_path / "new").exists()
-    with pytest.raises(Exception, match=r"machine .* does not see .*nowhere\.wav: songs and stems must be on a disk"):
+    with pytest.raises(Exception, match=r"machine .* does not see .*nowhere\.wav: songs and stems must be in a store"):
         cluster.check(settings, cluster.Size(), tmp_path, [tmp_path / "nowhere.wav"])
     assert not hidden(tmp_path)

@@ -20,7 +20,7 @@ LAYERS = [
     {"_stempeg", "models"},
     {"losses", "config", "tracks"},
     {"cache", "store"},
-    {"data", "backends"},
+    {"data", "backends", "hosts"},
     {"training", "streaming", "metrics", "quantization", "signatures"},
     {"separator", "levels", "catalogue", "scores"},
     {"fidelity", "stemfiles", "check", "plot"},

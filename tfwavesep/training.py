@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfwavesep import data, losses, models
+from tfwavesep import data, hosts, losses, models
 from tfwavesep.config import Preset, TrainingConfig, preset_from_dict, read_json
 from tfwavesep.errors import ConfigError, ModelError, OutputExistsError
 from tfwavesep.files import atomic
@@ -51,18 +51,23 @@ def train(
         path of `model.keras`, the weights with the least validation loss.
 
     Raises:
-        ConfigError: TF_CONFIG asks for several machines.
+        ConfigError: several machines are asked for in a way that cannot work, see `hosts`.
         OutputExistsError: `workdir` holds a training and `resume` was not asked for.
         ModelError: `workdir` holds a training of another preset, or on other data.
         DataError: the data root has too few tracks.
     """
     strategy = _strategy()
+    _check_hosts(preset)
     _check_workdir(workdir, preset, resume)
+    hosts.join(preset.training.batch_size)
+    report = report if hosts.is_first() else _to_nobody
     report(f"{preset.name}: preparing {root}")
     datasets = data.open_datasets(preset, root, extra)
     _check_data(workdir, datasets)
-    _write_json(workdir / DATA, datasets.record())
-    _write_json(workdir / CONFIG, preset.to_dict())
+    hosts.wait()
+    if hosts.is_first():
+        _write_json(workdir / DATA, datasets.record())
+        _write_json(workdir / CONFIG, preset.to_dict())
     keras.utils.set_random_seed(preset.training.seed)
     with _precision(preset), strategy.scope():
         model, past = _start(preset, workdir)
@@ -71,7 +76,7 @@ def train(
         report(_summary(preset, datasets, model, len(past)))
         model.fit(
             data.training_batches(datasets.mixer, config.batch_size, first_step),
-            validation_data=datasets.valid,
+            validation_data=_whole_batches(datasets.valid, config.batch_size),
             steps_per_epoch=config.steps_per_epoch,
             initial_epoch=config.epochs if _has_stopped(past, config) else len(past),
             epochs=config.epochs,
@@ -79,7 +84,26 @@ def train(
             shuffle=False,
             verbose=0,
         )
-    return _finish(preset, workdir, datasets, report)
+    if hosts.is_first():
+        with hosts.alone():
+            _finish(preset, workdir, datasets, report)
+    hosts.wait()
+    return workdir / MODEL
+
+
+def _to_nobody(line: str) -> None:
+    """Only the first machine speaks."""
+
+
+def _check_hosts(preset: Preset) -> None:
+    """Several machines must stop after the same epoch."""
+    if hosts.count() > 1 and preset.training.cpu_seconds:
+        raise ConfigError("training.cpu_seconds: a budget of CPU time is one machine's; set it to null for several")
+
+
+def _whole_batches(batches: tf.data.Dataset, size: int) -> tf.data.Dataset:
+    """What several machines can share evenly: all but the last few examples."""
+    return batches.unbatch().batch(size, drop_remainder=True) if hosts.count() > 1 else batches
 
 
 def _check_workdir(workdir: Path, preset: Preset, resume: bool) -> None:
@@ -140,7 +164,7 @@ def _strategy() -> tf.distribute.Strategy:
     if _machines(os.environ.get("TF_CONFIG", "")) > 1:
         raise ConfigError(
             "TF_CONFIG asks for several machines: Keras 3 does not support MultiWorkerMirroredStrategy (keras#20585); "
-            "unset it, and train on one machine, of which all GPUs are used"
+            f"unset it, and use Keras' JAX backend with {hosts.COUNT}, or one machine, of which all GPUs are used"
         )
     devices = [device.name for device in tf.config.list_logical_devices("GPU")]
     return tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else tf.distribute.get_strategy()
@@ -158,14 +182,17 @@ def _start(preset: Preset, workdir: Path) -> tuple[keras.Model, list[dict[str, f
     """A new model, or the latest with its optimizer; and the rows of the epochs it has behind it."""
     latest = workdir / LATEST
     if not latest.exists():
-        (workdir / HISTORY).unlink(missing_ok=True)
+        if hosts.is_first():
+            (workdir / HISTORY).unlink(missing_ok=True)
         model = models.build(preset.architecture, preset.model)
         model.compile(_optimizer(preset), losses.make(preset.loss.name, preset.loss.options, preset.model.targets))
         return model, []
     model = models.load(latest)
     epochs = int(model.optimizer.iterations) // preset.training.steps_per_epoch
     past = [row for row in read_history(workdir) if row["epoch"] < epochs]
-    _write_history(workdir, past)
+    hosts.wait()  # for all to have read it
+    if hosts.is_first():
+        _write_history(workdir, past)
     return model, past
 
 
@@ -188,12 +215,15 @@ def _callbacks(
     budget = [CpuBudget(config.cpu_seconds, past[-1]["cpu_seconds"] if past else 0.0)] if config.cpu_seconds else []
     # The averages take the weights' place during validation; the checkpoint comes first, to meet them still there.
     averages = [keras.callbacks.SwapEMAWeights()] if config.average else []
-    return [
-        keras.callbacks.TerminateOnNaN(),
-        *budget,
+    written = [
         keras.callbacks.CSVLogger(str(workdir / HISTORY), append=True),
         keras.callbacks.TensorBoard(str(workdir / "logs")),
         Checkpoint(workdir, losses_before),
+    ]
+    return [
+        keras.callbacks.TerminateOnNaN(),
+        *budget,
+        *(written if hosts.is_first() else []),
         *averages,
         EarlyStopping(config.patience, losses_before),
         Progress(config.epochs, seconds, min(losses_before, default=float("inf")), report),
@@ -217,11 +247,11 @@ class Checkpoint(keras.callbacks.Callback):
     def on_test_end(self, logs: dict[str, float] | None = None) -> None:
         if logs and logs["loss"] < self.best:
             self.best = logs["loss"]
-            with atomic(self.workdir / BEST) as temporary:
+            with hosts.alone(), atomic(self.workdir / BEST) as temporary:
                 self.model.save_weights(temporary)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        with atomic(self.workdir / LATEST) as temporary:
+        with hosts.alone(), atomic(self.workdir / LATEST) as temporary:
             self.model.save(temporary)
 
 

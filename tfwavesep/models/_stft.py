@@ -100,6 +100,11 @@ class STFT(_Transform):
         real, imaginary = (ops.reshape(part, (batch, channels, -1, self.size // 2)) for part in parts)
         return real, imaginary
 
+    def compute_output_shape(self, audio_shape: Any) -> Any:
+        batch, time, channels = audio_shape
+        spectrum = (batch, channels, time and time // self.hop - self.overlap + 1, self.size // 2)
+        return spectrum, spectrum
+
     def _transform(self, frames: Any) -> tuple[Any, Any]:
         """`(frames, slow, fast)` to real and imaginary `(frames, fast / 2, slow)`."""
         x = ops.matmul(ops.transpose(frames, (0, 2, 1)), self.first)
@@ -141,6 +146,10 @@ class InverseSTFT(_Transform):
         pieces = ops.split(frames, self.overlap, axis=-1)
         hops = sum(cut(piece, last - i, i) for i, piece in enumerate(pieces))
         return ops.reshape(hops, (batch, channels, -1))
+
+    def compute_output_shape(self, real_shape: Any, imaginary_shape: Any) -> Any:
+        batch, channels, frames, _ = real_shape
+        return batch, channels, frames and (frames - self.overlap + 1) * self.hop
 
     def _transform(self, real: Any, imaginary: Any) -> Any:
         """The transpose of what `STFT` does, step by step from its end."""

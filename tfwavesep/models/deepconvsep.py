@@ -250,6 +250,11 @@ class OverlapMean(layers.Layer):
         total = ops.reshape(total, (ops.shape(patches)[0], rows, -1, features))
         return cut(total, self.positions - self.patch_hop, (count - 1) * self.patch_hop)
 
+    def compute_output_shape(self, patches_shape: Any) -> Any:
+        batch, rows, patches, features = patches_shape
+        frames = patches and patches * self.patch_hop - self.positions + self.patch_hop
+        return batch, rows, frames, features // self.positions
+
     def get_config(self) -> dict[str, Any]:
         sizes = {"positions": self.positions, "patch_hop": self.patch_hop, "patch_frames": self.patch_frames}
         return super().get_config() | sizes
