@@ -62,14 +62,13 @@ def local(place: Path) -> Iterator[Path]:
 
 
 def exist(places: Iterable[Path]) -> list[Path]:
-    """Those of some places that exist; no more questions are asked than needed.
+    """Those of some places that exist.
 
     Raises:
         StoreError: the store does not tell.
     """
     places = list(places)
-    remote = [place for place in places if is_remote(place)]
-    there = set(urls.exist(remote)) if remote else set()
+    there = set(urls.exist([place for place in places if is_remote(place)]))
     return [place for place in places if place in there or (not is_remote(place) and place.exists())]
 
 

@@ -10,7 +10,8 @@ never moved.
 import re
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -109,13 +110,12 @@ def knock(url: Any) -> None:
             raise failure
 
 
-def exist(urls: list[Any]) -> list[Any]:
-    """Those of some URLs that exist: one request for each folder."""
-    found: set[str] = set()
-    for folder in {url.parent for url in urls}:
-        with _told(folder, "cannot be listed"), suppress(FileNotFoundError):
-            found.update(folder.fs.ls(folder.path, detail=False))
-    return [url for url in urls if url.path in found]
+def exist(urls: Sequence[Any]) -> list[Any]:
+    """Those of some URLs that exist; all are asked for at once."""
+    if not urls:
+        return []
+    with ThreadPoolExecutor(len(urls)) as pool:
+        return [url for url, found in zip(urls, pool.map(size, urls), strict=True) if found is not None]
 
 
 def find(url: Any) -> dict[Any, dict[Any, str | None]]:
@@ -157,7 +157,7 @@ def etag(url: Any) -> str | None:
 
 def size(url: Any) -> int | None:
     """Bytes of an object, None if there is none."""
-    with _told(url, "cannot be read"), suppress(FileNotFoundError):
+    with _told(url, "cannot be looked for"), suppress(FileNotFoundError):
         return int(url.fs.info(url.path)["size"])
     return None
 
