@@ -88,7 +88,8 @@ class Progress:
         rate = done / took if took else 0.0
         left = f", {clock((total - done) / rate)} left" if total and rate and total > done else ""
         songs = f"song {len(self._seconds)} of {self._songs}" if self._songs > 1 else "separating"
-        shown = f"{clock(done)}{f' of {clock(total)}' if total else ''} of audio, {rate:.1f} x real time{left}"
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        shown = f"{clock(done)}{f' of {clock(total)}' if total else ''} of audio, {rate:.1f} x real time{left}{failed}"
         self._bar.update(self._task, description=songs, completed=done, total=total, shown=shown)
 
 
