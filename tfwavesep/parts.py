@@ -21,7 +21,7 @@ from tfwavesep.stemfiles import PieceFile
 from tfwavesep.streaming import Piece
 
 PART_SECONDS = 600.0
-"""Audio in a part: some 45 s of work on one core for the default model, and 850 MB on disk in 44.1 kHz stereo."""
+"""Audio in a part: some 20 s of work on one core for the default model, and 850 MB on disk in 44.1 kHz stereo."""
 
 FOLDER = ".parts-"
 """Begins the names of folders of parts."""
