@@ -2,9 +2,10 @@
 
     python benchmarks/inference.py [PRESET ...] [--forms FOLDER]
 
-Every preset in every runtime on one core and on two, one segment of the default length at a time; and the paper's
+Every preset in every runtime on one core and on two, segments of the default length; and the paper's
 network beside the form it had in 2018. Writes the section "inference" of SPEED.md. Takes a quarter of an hour, and as
-long again to export all forms first, unless a folder holds them from the last time.
+long again to export all forms first, unless a folder holds them from the last time. Presets that are not named keep
+their last figures.
 """
 
 import argparse
@@ -41,6 +42,9 @@ STUDIES = {"LiteRT, dynamic": "dynamic.tflite", "LiteRT, int8 in every operation
 """Further forms of the paper's network."""
 
 CALIBRATION_LENGTH = 1024
+FIELD, BATCH = 1601, 5
+"""What the released configuration puts out at a time, and so many of them together."""
+
 NAIVE, PROCEDURE = "2018, same length", "2018, 1601 samples at a time"
 
 
@@ -50,10 +54,10 @@ def noise(config: ModelConfig, target_length: int, batch: int = 1) -> np.ndarray
     return (0.1 * np.random.default_rng(0).standard_normal(shape)).astype(np.float32)
 
 
-def run_form(path: Path, config: store.StoredConfig, target_length: int) -> Run:
-    """A segment through a form of a model."""
-    backend, mixture = open_form(path, config), noise(config, target_length)
-    return lambda: backend.predict(mixture)
+def run_form(path: Path, config: store.StoredConfig, target_length: int, segments: int) -> Run:
+    """Segments that follow one another through a form of a model."""
+    backend, mixtures = open_form(path, config), [noise(config, target_length)] * segments
+    return lambda: list(backend.predict_many(mixtures))
 
 
 def run_naive(preset: Preset, target_length: int, batch: int) -> Run:
@@ -115,6 +119,8 @@ def int8_everywhere(tflite: bytes, mixture: np.ndarray) -> bytes:
     from ai_edge_quantizer import quantizer, recipe
 
     whole = quantizer.Quantizer(bytearray(tflite), recipe.static_wi8_ai8())
+    for end in ("INPUT", "OUTPUT"):
+        whole.update_quantization_recipe(".*", end, None, "no_quantize")
     ranges = whole.calibrate({"serving_default": [{"mixture": mixture}]})
     return bytes(whole.quantize(ranges).quantized_model)
 
@@ -129,78 +135,89 @@ def gflop(preset: Preset, target_length: int) -> float:
     return 2 * cost.multiply_accumulates(network, preset.model.input_length(target_length)) / 1e9
 
 
-def contenders(preset: Preset, folder: Path, config: store.StoredConfig) -> tuple[list[Contender], dict[Any, int]]:
-    """What is run for a preset, and how many samples come out of each run."""
+def contenders(preset: Preset, folder: Path, config: store.StoredConfig) -> tuple[list[Contender], dict[Any, float]]:
+    """What is run for a preset, and how many seconds of audio come out of each run: of as many segments as there are
+    cores, so that runtimes that work on several at a time show it."""
     length = segment_length(config.context, config.block, config.sample_rate)
-    forms = {**FORMS, **(STUDIES if preset.name == PAPER else {})}
-    found, lengths = [], {}
+    found, seconds = [], {}
     for cores in CORES:
-        for name, form in forms.items():
+        for name, form in {**FORMS, **(STUDIES if preset.name == PAPER and cores == 1 else {})}.items():
             limit = open_form(folder / form, config).max_target_length if form == store.SAVED_MODEL else None
             samples = min(length, limit or length)
-            lengths[name, cores] = samples
-            found.append(Contender((name, cores), run_form, (folder / form, config, samples), cores))
-        if preset.name == PAPER:
-            import naive
-
-            for name, samples, batch in ((NAIVE, length, 1), (PROCEDURE, naive.FIELD, naive.BATCH)):
-                lengths[name, cores] = samples * batch
-                found.append(Contender((name, cores), run_naive, (preset, samples, batch), cores))
-    return found, lengths
+            seconds[name, cores] = samples * cores / config.sample_rate
+            found.append(Contender((name, cores), run_form, (folder / form, config, samples, cores), cores))
+    for name, batch in ((NAIVE, 1), (PROCEDURE, BATCH)) if preset.name == PAPER else ():
+        samples = length if name == NAIVE else FIELD
+        seconds[name, CORES[-1]] = samples * batch / config.sample_rate
+        found.append(Contender((name, CORES[-1]), run_naive, (preset, samples, batch)))
+    return found, seconds
 
 
-def measured(preset: Preset, folder: Path) -> tuple[dict[Any, Timing], dict[Any, float]]:
-    """Timings of a preset's contenders, and the seconds of audio that come out of a run of each."""
-    config = stored_config(preset)
-    found, lengths = contenders(preset, folder, config)
-    return race(found), {name: length / config.sample_rate for name, length in lengths.items()}
-
-
-def rows(
-    preset: Preset, timings: dict[Any, Timing], audio: dict[Any, float], peaks: dict[int, float]
-) -> list[list[str]]:
-    """Of the table, one for each runtime and number of cores."""
-    whole = next(iter(audio.values()))
-    per_second = gflop(preset, round(whole * preset.model.sample_rate)) / whole
-    found = []
-    for (name, cores), timing in timings.items():
-        speed = audio[name, cores] / timing.seconds
-        rate = speed * per_second
-        found.append(
-            [preset.name, name, str(cores), f"{audio[name, cores]:.2f} s", f"{figure(speed)} x", f"{rate:.0f}",
-             f"{100 * rate / peaks[cores]:.0f} %", f"{timing.memory:.0f}"]
-        )  # fmt: skip
-    return found
-
-
-HEADER = ["preset", "runtime", "cores", "segment", "real time", "GFLOP/s", "of peak", "MB"]
-
-
-def speeds(timings: dict[Any, Timing], audio: dict[Any, float]) -> dict[Any, float]:
-    """Seconds of audio for a second of computing."""
-    return {name: audio[name] / timing.seconds for name, timing in timings.items()}
-
-
-def targets(speed: dict[str, dict[Any, float]], peak_share: float) -> list[Target]:
-    """What was to be reached, as far as it has been measured.
+def measured(preset: Preset, folder: Path, peaks: dict[int, float]) -> list[dict[str, Any]]:
+    """Each of a preset's contenders with its figures.
 
     Args:
-        speed: of each preset, by (runtime, cores).
-        peak_share: percent of the peak that the paper's network reaches in Keras, on all cores.
+        preset: to be measured.
+        folder: with its forms.
+        peaks: 10^9 operations per second that the machine can do, by number of cores.
     """
-    found = []
-    if PAPER in speed:
-        paper, most = speed[PAPER], CORES[-1]
+    config = stored_config(preset)
+    found, seconds = contenders(preset, folder, config)
+    length = segment_length(config.context, config.block, config.sample_rate)
+    per_second = gflop(preset, length) * config.sample_rate / length
+    return [
+        figures(runtime, cores, seconds[runtime, cores], timing, per_second, peaks[cores])
+        for (runtime, cores), timing in race(found).items()
+    ]
+
+
+def figures(runtime: str, cores: int, seconds: float, timing: Timing, per_second: float, peak: float) -> dict[str, Any]:
+    """The figures of a contender.
+
+    Args:
+        runtime: its name.
+        cores: that it ran on.
+        seconds: of audio that come out of a run.
+        timing: of a run.
+        per_second: 10^9 operations for a second of audio.
+        peak: 10^9 operations that the machine can do in a second.
+    """
+    speed = seconds / timing.seconds
+    rate = speed * per_second
+    return {
+        "runtime": runtime, "cores": cores, "audio": seconds, "speed": speed, "rate": rate,
+        "share": 100 * rate / peak, "memory": timing.memory,
+    }  # fmt: skip
+
+
+HEADER = ["preset", "runtime", "cores", "a run", "real time", "GFLOP/s", "of peak", "MB"]
+
+
+def cells(preset: str, row: dict[str, Any]) -> list[str]:
+    """A row of the table."""
+    return [
+        preset, row["runtime"], str(row["cores"]), f"{row['audio']:.2f} s", f"{figure(row['speed'])} x",
+        f"{row['rate']:.0f}", f"{row['share']:.0f} %", f"{row['memory']:.0f}",
+    ]  # fmt: skip
+
+
+def targets(presets: dict[str, list[dict[str, Any]]]) -> list[Target]:
+    """What was to be reached, as far as it has been measured."""
+    found, most = [], CORES[-1]
+    if PAPER in presets:
+        paper = {(row["runtime"], row["cores"]): row for row in presets[PAPER]}
+        keras, litert = paper["Keras", most], paper["LiteRT", 1]
         name = "paper's network, Keras, against its form of 2018 at the same length"
-        found.append(Target(name, 1.25, paper["Keras", most] / paper[NAIVE, most]))
-        found.append(Target("… against 1601 samples at a time", 2.5, paper["Keras", most] / paper[PROCEDURE, most]))
-        found.append(Target("… of the machine's float32 peak", 50, peak_share, "%"))
+        found.append(Target(name, 1.25, keras["speed"] / paper[NAIVE, most]["speed"]))
+        found.append(Target("… against 1601 samples at a time", 2.5, keras["speed"] / paper[PROCEDURE, most]["speed"]))
+        found.append(Target("… of the machine's float32 peak", 50, keras["share"], "%"))
         for form in ("LiteRT, int8", *STUDIES):
             name = f"paper's network, {form}, against LiteRT float32, 1 core"
-            found.append(Target(name, 3, paper[form, 1] / paper["LiteRT", 1]))
-    if "default" in speed:
-        own = speed["default"]
-        found.append(Target("`default`, LiteRT, 1 core, real time", 30, own["LiteRT, int8", 1]))
+            found.append(Target(name, 3, paper[form, 1]["speed"] / litert["speed"]))
+    if "default" in presets:
+        own = {row["cores"]: row["speed"] for row in presets["default"] if row["runtime"] == "LiteRT, int8"}
+        found.append(Target("`default`, LiteRT, 1 core, real time", 30, own[1]))
+        found.append(Target(f"… {most} cores against one", 1.7, own[most] / own[1]))
     return found
 
 
@@ -213,33 +230,34 @@ def main() -> None:
         measure_all(arguments.presets, arguments.forms or Path(temporary))
 
 
-def measure_all(presets: Sequence[str], forms: Path) -> None:
+def measure_all(names: Sequence[str], forms: Path) -> None:
     """Export, measure, and publish."""
     forms.mkdir(parents=True, exist_ok=True)
-    for name in presets:
+    for name in names:
         export_forms(load_preset(name), forms / name)
-    peaks = {cores: measure.peak_gflops(t) for (_, cores), t in race([measure.peak(c) for c in CORES]).items()}
-    table, speed, share = [HEADER], {}, float("nan")
-    for name in presets:
-        preset = load_preset(name)
-        timings, audio = measured(preset, forms / name)
-        found = rows(preset, timings, audio, peaks)
-        print("\n".join("  ".join(row) for row in found), flush=True)
-        table += found
-        speed[name] = speeds(timings, audio)
-        if name == PAPER:
-            whole = audio["Keras", CORES[-1]]
-            total = gflop(preset, round(whole * preset.model.sample_rate))
-            share = 100 * total / timings["Keras", CORES[-1]].seconds / peaks[CORES[-1]]
-    about = ", ".join(f"{peaks[cores]:.0f} GFLOP/s on {cores}" for cores in CORES)
+    data = measure.recorded("inference")
+    timings = race([measure.peak(cores) for cores in CORES])
+    data["peaks"] = {str(cores): measure.peak_gflops(timing) for (_, cores), timing in timings.items()}
+    peaks = {int(cores): rate for cores, rate in data["peaks"].items()}
+    for name in names:
+        presets = data.setdefault("presets", {})
+        presets[name] = measured(load_preset(name), forms / name, peaks)
+        print("\n".join("  ".join(cells(name, row)) for row in presets[name]), flush=True)
+        measure.publish("inference", text(data), targets(presets), data)
+
+
+def text(data: dict[str, Any]) -> str:
+    """The section."""
+    about = ", ".join(f"{rate:.0f} GFLOP/s on {cores}" for cores, rate in data["peaks"].items())
     peak = f"float32 peak (product of two {measure.PEAK_SIZE} x {measure.PEAK_SIZE} matrices): {about}."
-    text = f"{peak}\n\n{markdown(table)}"
-    measure.publish("inference", f"{text}\n{NOTES}", targets(speed, share))
+    rows = [cells(name, row) for name in preset_names() for row in data["presets"].get(name, [])]
+    return f"{peak}\n\n{markdown([HEADER, *rows])}\n{NOTES}"
 
 
 NOTES = """\
-*GFLOP/s*: products within convolutions and matrices for a whole segment, its context included, however a form computes
-them; so what a form saves by computing in int8 counts as speed. *MB*: what the whole process took at most.
+*A run*: the audio that comes out of it, a segment of the default length for each core. *GFLOP/s*: products within
+convolutions and matrices, context included, however a form computes them; so what a form saves by computing in int8
+counts as speed. *MB*: what the whole process took at most.
 """
 
 

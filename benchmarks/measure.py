@@ -26,7 +26,7 @@ PATIENCE = 600.0
 
 PAGE = Path(__file__).with_name("SPEED.md")
 RESULTS = Path(__file__).with_name("speed.json")
-TOPICS = ("inference", "training", "streaming", "command", "scaling", "peers")
+TOPICS = ("inference", "training", "pipeline", "streaming", "command", "scaling", "peers")
 """Sections of the page, in order."""
 
 Run = Callable[[], object]
@@ -75,6 +75,8 @@ def race(contenders: Sequence[Contender], turns: int = TURNS) -> dict[Any, Timin
     """
     with ExitStack() as stack:
         started = {c.name: stack.enter_context(_started(c)) for c in contenders}
+        for name, connection in started.items():
+            _answer(connection, name)
         taken: dict[Any, list[float]] = {name: [] for name in started}
         memory = dict.fromkeys(started, 0.0)
         for turn in range(turns + 1):
@@ -93,7 +95,6 @@ def _started(contender: Contender) -> Any:
     process.start()
     there.close()
     try:
-        _answer(here, contender.name)
         yield here
     finally:
         here.close()
@@ -195,27 +196,43 @@ def figure(value: float) -> str:
     >>> figure(0.5666), figure(13.04), figure(1234.5), figure(2)
     ('0.567', '13.0', '1,234', '2')
     """
+    if not math.isfinite(value):
+        return "-"
     if value == int(value):
         return f"{int(value):,}"
-    return f"{value:,.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
+    digits = math.floor(math.log10(abs(float(f"{value:.2e}"))))
+    return f"{value:,.{max(0, 2 - digits)}f}"
 
 
-def publish(topic: str, text: str, targets: Sequence[Target] = (), results: Path = RESULTS, page: Path = PAGE) -> None:
+def publish(topic: str, text: str, targets: Sequence[Target] = (), data: dict[str, Any] | None = None) -> None:
     """Replace a topic's section, and write the whole page anew.
 
     Args:
         topic: one of `TOPICS`.
         text: Markdown, without a title.
         targets: which the topic has measured.
-        results: holds the sections.
-        page: to be written.
+        data: what `recorded` is to give the next time.
     """
-    sections = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
-    sections[topic] = {"machine": machine(), "text": text.strip(), "targets": [asdict(target) for target in targets]}
+    sections = _sections()
+    sections[topic] = {
+        "machine": machine(),
+        "text": text.strip(),
+        "targets": [asdict(target) for target in targets],
+        "data": data or {},
+    }
     ordered = {name: sections[name] for name in TOPICS if name in sections}
-    results.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    page.write_text(render(ordered), encoding="utf-8")
-    print(text)
+    RESULTS.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    PAGE.write_text(render(ordered), encoding="utf-8")
+
+
+def recorded(topic: str) -> dict[str, Any]:
+    """What a topic has kept of its last measurement."""
+    data: dict[str, Any] = _sections().get(topic, {}).get("data", {})
+    return data
+
+
+def _sections() -> dict[str, Any]:
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
 
 
 def render(sections: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """The paper's network as it was written in 2018, to measure ours against; no part of the package.
 
 One convolution makes filter and gate, which are then split; dilation is what Keras' Conv1D makes of it; every
-convolution pads with zeros, so that all of the input is computed in every layer; and a field of 1601 samples comes out.
+convolution pads with zeros, so that all of the input is computed in every layer.
 
 Reference:
     Lluís, Pons & Serra 2018 (arXiv 1810.12187), and their released configuration.
@@ -12,13 +12,8 @@ from keras import layers, ops
 
 from tfwavesep.models.wavenet import Config
 
-FIELD = 1601
-"""Samples that the released configuration puts out at a time."""
 
-BATCH = 10
-
-
-def build(config: Config, target_length: int = FIELD) -> keras.Model:
+def build(config: Config, target_length: int) -> keras.Model:
     """The network.
 
     Shape:

@@ -1,33 +1,33 @@
 """Does the input pipeline keep the trainer busy? Examples per second of each, alone and together.
 
-Run: python benchmarks/pipeline.py [PRESET] [--data ROOT]; writes benchmarks/PIPELINE.md.
-Without a data root, four synthetic songs of a minute are used. Each figure is the median of five runs, the
-three kinds of run alternating, so that a machine whose speed drifts does not favour one.
+    python benchmarks/pipeline.py [PRESET] [--data ROOT]
+
+Writes the section "pipeline" of SPEED.md. Without a data root, four synthetic songs of a minute are used. The three
+kinds of run take turns in one process, since they share its threads.
 """
 
 import argparse
-import os
-import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import keras
+import measure
 import numpy as np
 import soundfile
-import tensorflow as tf
+import training
+from measure import TURNS, Target
 
-from tfwavesep import data, losses, models
+from tfwavesep import data
 from tfwavesep.config import Preset, load_preset
+from tfwavesep.scores import markdown
 from tfwavesep.stems import STEMS
 
-STEPS, RUNS = 8, 5
+STEPS = 8
 PREFETCHED = 8
-PAGE = Path(__file__).parent / "PIPELINE.md"
+MOST_COST = 1.05
+"""Time that a step and its examples may take together, of the step's alone."""
 
 
 def synthetic_root(folder: Path) -> Path:
@@ -41,18 +41,11 @@ def synthetic_root(folder: Path) -> Path:
     return folder
 
 
-def compiled(preset: Preset) -> keras.Model:
-    """The preset's network, ready to train."""
-    model = models.build(preset.architecture, preset.model)
-    model.compile("adam", losses.make(preset.loss.name, preset.loss.options))
-    return model
-
-
-def measure(preset: Preset, root: Path, cache: Path) -> dict[str, list[float]]:
-    """Examples per second of the pipeline alone, of the training step alone, and of both together."""
+def rates(preset: Preset, root: Path, cache: Path) -> dict[str, float]:
+    """Examples per second of the pipeline alone, of the training step alone, and of both together, medians."""
     mixer = data.open_datasets(preset, root, cache=cache).mixer
     batches = iter(data.training_batches(mixer, preset.training.batch_size))
-    model = compiled(preset)
+    model = training.compiled(preset, "ours", precision(preset))
     batch = next(batches)
     model.train_on_batch(*batch)
     kinds: dict[str, Callable[[], object]] = {
@@ -60,45 +53,53 @@ def measure(preset: Preset, root: Path, cache: Path) -> dict[str, list[float]]:
         "training step alone": lambda: model.train_on_batch(*batch),
         "both": lambda: model.train_on_batch(*next(batches)),
     }
-    rates: dict[str, list[float]] = {kind: [] for kind in kinds}
-    for _ in range(RUNS):
+    taken: dict[str, list[float]] = {kind: [] for kind in kinds}
+    for _ in range(TURNS):
         for kind, step in kinds.items():
             for _ in range(PREFETCHED if kind == "pipeline alone" else 0):
                 next(batches)  # made while the step ran: not the pipeline's own speed
             began = time.perf_counter()
             for _ in range(STEPS):
                 step()
-            rates[kind].append(STEPS * preset.training.batch_size / (time.perf_counter() - began))
-    return rates
+            taken[kind].append(STEPS * preset.training.batch_size / (time.perf_counter() - began))
+    return {kind: statistics.median(some) for kind, some in taken.items()}
 
 
-def page(preset: Preset, rates: dict[str, list[float]]) -> str:
-    """The results as Markdown."""
-    medians = {kind: statistics.median(values) for kind, values in rates.items()}
-    alone, step, both = medians.values()
-    rows = "\n".join(f"| {kind} | {rate:.1f} | {rate / step:.2f} |" for kind, rate in medians.items())
+def precision(preset: Preset) -> str:
+    """What the preset's training computes in."""
+    return "mixed_bfloat16" if preset.training.mixed_precision else "float32"
+
+
+def text(preset: Preset, found: dict[str, float]) -> str:
+    """The section."""
+    alone, step, both = found.values()
+    rows = [[kind, f"{rate:.1f}", f"{rate / step:.2f}"] for kind, rate in found.items()]
     return (
-        f"# Input pipeline beside the training step\n\nPreset `{preset.name}`, {os.cpu_count()} cores "
-        f"({platform.machine()}), TensorFlow {tf.__version__}, no GPU, float32; medians of {RUNS} runs of {STEPS} "
-        "steps, alternating. Written by `benchmarks/pipeline.py`.\n\n"
-        f"| | examples per second | ratio to the step |\n|---|---|---|\n{rows}\n\n"
+        f"Preset `{preset.name}`, {precision(preset)}, batches of {preset.training.batch_size}, {STEPS} steps in a "
+        f"turn:\n\n"
+        f"{markdown([['', 'examples per second', 'ratio to the step'], *rows])}\n"
         f"The pipeline alone is {alone / step:.0f} times as fast as the training step; "
         f"both together take {step / both:.2f} of the time of the step alone.\n"
     )
 
 
+def targets(found: dict[str, float]) -> list[Target]:
+    """What was to be reached."""
+    name = "a training step with its examples made beside it, over the step alone"
+    return [Target(name, MOST_COST, found["training step alone"] / found["both"], at_most=True)]
+
+
 def main() -> None:
-    """Measure and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("preset", nargs="?", default="default")
     parser.add_argument("--data", type=Path)
     arguments = parser.parse_args()
     preset = load_preset(arguments.preset)
     with tempfile.TemporaryDirectory() as name:
         root = arguments.data or synthetic_root(Path(name) / "music")
-        text = page(preset, measure(preset, root, Path(name) / "cache"))
-    PAGE.write_text(text)
-    print(text)
+        found = rates(preset, root, Path(name) / "cache")
+    measure.publish("pipeline", text(preset, found), targets(found))
+    print(text(preset, found))
 
 
 if __name__ == "__main__":
