@@ -1,4 +1,4 @@
-.PHONY: demo test test-newest light lint bench
+.PHONY: demo test test-newest light lint speed
 
 NEWEST := $(firstword $(foreach python,python3.14 python3.13 python3,$(if $(shell $(python) -c "print(1)" 2>/dev/null),$(python))))
 TENSORFLOW_TESTS := $(addprefix tests/test_,$(addsuffix .py,backends conformance data export losses quantization serving))
@@ -18,5 +18,5 @@ light:
 lint:
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
-bench:
-	.venv/bin/python benchmarks/pipeline.py
+speed:
+	for topic in inference training pipeline streaming command scaling peers; do .venv/bin/python benchmarks/$$topic.py || exit 1; done

@@ -258,6 +258,11 @@ NOTES = """\
 *A run*: the audio that comes out of it, a segment of the default length for each core. *GFLOP/s*: products within
 convolutions and matrices, context included, however a form computes them; so what a form saves by computing in int8
 counts as speed. *MB*: what the whole process took at most.
+
+Why the form int8 gives the paper's network nothing: it computes in int8 only what does not follow the loudness of the
+music, so that quiet songs keep their quality, and in a network on raw samples everything follows it: all of its
+convolutions stay in float32. The row "int8 in every operation" is what could be had at one fixed loudness; `dynamic`
+takes the ranges from each segment, and its samples therefore depend on where segments begin.
 """
 
 

@@ -8,7 +8,6 @@ Each writes its part of the section "training" of SPEED.md and leaves the other 
 
 import argparse
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,19 +110,18 @@ def curves(root: Path) -> dict[str, list[float]]:
 
     preset = override(load_preset(PAPER), NARROW)
     training, found = preset.training, {}
-    with tempfile.TemporaryDirectory() as cache:
-        datasets = data.open_datasets(preset, root, cache=Path(cache))
-        for name, form in FORMS.items():
-            history = compiled(preset, *form).fit(
-                data.training_batches(datasets.mixer, training.batch_size),
-                validation_data=datasets.valid,
-                steps_per_epoch=training.steps_per_epoch,
-                epochs=training.epochs,
-                shuffle=False,
-                verbose=0,
-            )
-            found[name] = history.history["val_loss"]
-            print(name, " ".join(f"{loss:.5f}" for loss in found[name]), flush=True)
+    datasets = data.open_datasets(preset, root)
+    for name, form in FORMS.items():
+        history = compiled(preset, *form).fit(
+            data.training_batches(datasets.mixer, training.batch_size),
+            validation_data=datasets.valid,
+            steps_per_epoch=training.steps_per_epoch,
+            epochs=training.epochs,
+            shuffle=False,
+            verbose=0,
+        )
+        found[name] = history.history["val_loss"]
+        print(name, " ".join(f"{loss:.5f}" for loss in found[name]), flush=True)
     return found
 
 
@@ -179,8 +177,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="data root: draw the curves")
     arguments = parser.parse_args()
-    data = measure.recorded("training")
-    data |= {"curves": curves(arguments.data)} if arguments.data else {"steps": steps()}
+    found = {"curves": curves(arguments.data)} if arguments.data else {"steps": steps()}
+    data = measure.recorded("training") | found
     measure.publish("training", text(data), targets(data), data)
     print(text(data))
 
