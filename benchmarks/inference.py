@@ -251,7 +251,9 @@ def text(data: dict[str, Any]) -> str:
     about = ", ".join(f"{rate:.0f} GFLOP/s on {cores}" for cores, rate in data["peaks"].items())
     peak = f"float32 peak (product of two {measure.PEAK_SIZE} x {measure.PEAK_SIZE} matrices): {about}."
     rows = [cells(name, row) for name in preset_names() for row in data["presets"].get(name, [])]
-    return f"{peak}\n\n{markdown([HEADER, *rows])}\n{NOTES}"
+    missing = ", ".join(f"`{name}`" for name in preset_names() if name not in data["presets"])
+    left = f"Not measured here: {missing}.\n\n" if missing else ""
+    return f"{peak}\n\n{markdown([HEADER, *rows])}\n{left}{NOTES}"
 
 
 NOTES = """\

@@ -74,7 +74,7 @@ def text(model: store.StoredModel, lengths: dict[float, list[float]], timings: d
         f"songs from {FEW_TURNS_FROM:.0f} s on are run once:\n\n{markdown([header, *rows])}\n"
         f"A run of the network on {CORES[-1]} cores, segments of {segment:.2f} s together:\n\n"
         f"{markdown([['runtime', 'batch', 'a run', 'real time', 'MB'], *batched])}\n"
-        "The separator runs segments one by one: batches would take their memory and give nothing.\n"
+        "The separator runs segments one by one, on each core its own: batches would give little for their memory.\n"
     )
 
 
