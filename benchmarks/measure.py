@@ -242,7 +242,10 @@ def render(sections: dict[str, Any]) -> str:
         for topic, section in sections.items()
         for target in section["targets"]
     ]
-    parts = [f"# Speed\n\n{ABOUT}", f"## Targets\n\n{markdown([['topic', 'what', 'wanted', 'measured', ''], *rows])}"]
+    missing = ", ".join(topic for topic in TOPICS if topic not in sections)
+    left = f"\nNot measured here: {missing}.\n" if missing else ""
+    table = markdown([["topic", "what", "wanted", "measured", ""], *rows])
+    parts = [f"# Speed\n\n{ABOUT}{left}", f"## Targets\n\n{table}"]
     for topic, section in sections.items():
         about = f"`benchmarks/{topic}.py`, {section['machine']}."
         parts.append(f"## {topic.capitalize()}\n\n{about}\n\n{section['text']}\n")

@@ -81,7 +81,7 @@ def text(model: store.StoredModel, lengths: dict[float, list[float]], timings: d
 def targets(lengths: dict[float, list[float]]) -> list[Target]:
     """What was to be reached."""
     longest = max(lengths)
-    name = f"command, memory for {longest / 3600:.1f} h of song" if longest >= 3600 else f"… {longest:.0f} s of song"
+    name = f"command, memory for {longest:,.0f} s of song"
     return [Target(name, MOST_MEMORY, lengths[longest][2], "MB", True)]
 
 
