@@ -22,7 +22,7 @@ def segment_length(
         seconds: what is wished for, or None for a fitting length.
         longest: most samples that a run may yield, or None.
 
-    >>> segment_length(context=1000, block=96, sample_rate=8000)
+    >>> segment_length(context=2000, block=96, sample_rate=8000)
     9984
     >>> segment_length(context=1000, block=96, sample_rate=8000, longest=500)
     480
