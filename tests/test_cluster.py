@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import soundfile
 from doubles import noise
+from machines import NODE, three_nodes
 from test_batch import Notes, samples, songs, spoil
 
 from tfwavesep import batch, cluster
@@ -25,24 +26,16 @@ from tfwavesep.errors import OutputError
 from tfwavesep.jobs import Job, Outcome, Settings
 
 ray = pytest.importorskip("ray", reason="a cluster: needs pip install 'tfwavesep[ray]'")
-cluster_utils = pytest.importorskip("ray.cluster_utils")
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers cannot import the tests
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
-NODE = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
-
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Any]:
-    """A head and two more."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    made = cluster_utils.Cluster(initialize_head=True, head_node_args=NODE)
-    for _ in range(2):
-        made.add_node(**NODE)
-    yield made
-    made.shutdown()
+    with three_nodes() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

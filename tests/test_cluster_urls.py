@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import soundfile
 from doubles import noise
+from machines import three_nodes
 from s3 import Buckets
 from test_batch import Notes, samples
 from test_batch import songs as songs_on_disk
@@ -21,25 +22,17 @@ from tfwavesep.errors import ConfigError, OutputError
 from tfwavesep.jobs import Job, Settings
 
 ray = pytest.importorskip("ray", reason="a cluster: needs pip install 'tfwavesep[ray]'")
-cluster_utils = pytest.importorskip("ray.cluster_utils")
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers cannot import the tests
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
-NODE = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
-
 
 @pytest.fixture(scope="module")
 def driver(buckets: Buckets) -> Iterator[None]:
     """Of a cluster whose machines know the store."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    made = cluster_utils.Cluster(initialize_head=True, head_node_args=NODE)
-    for _ in range(2):
-        made.add_node(**NODE)
-    with cluster.joined(made.address):
+    with three_nodes() as nodes, cluster.joined(nodes.address):
         yield
-    made.shutdown()
 
 
 @pytest.fixture
