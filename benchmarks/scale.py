@@ -9,7 +9,6 @@ import os
 import pickle
 import platform
 import random
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -36,9 +36,9 @@ from tfwavesep.separator import Separator
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
-TURNS, RATE = 2, 44100
+TURNS, RATE = 3, 44100
 SHORT_SONGS, SHORT_TURNS, SHORT_RATE = 1000, 5, 8000
-LONG_SONGS, LONG_SECONDS = 3, 15.0
+LONG_SONGS, FEW_SONGS, LONG_SECONDS = 8, 2, 120.0
 SETTLING_SECONDS = 2.0
 """The workers of the run before must be gone, or what they have used would be missing from the count."""
 
@@ -88,30 +88,29 @@ class Sleeper(Worker):
         return Outcome(str(task.job.source))
 
 
-class Clock:
-    """Looks at the clocks at the end of the first song, which waits for the workers to start, and of the last.
+def reading() -> np.ndarray:
+    """Core-seconds of this process and all that it has started, and seconds on the clock."""
+    return np.array([family_cpu(), time.monotonic()])
 
-    Attributes:
-        wall: seconds per song.
-        cpu: core-seconds per song, of this process and all that it has started.
-    """
+
+class Clock:
+    """Reads the clocks when it is made, at the end of the first song and at the end of the last."""
 
     def __init__(self, songs: int) -> None:
-        self._left, self._songs = songs, songs
-        self.first = 0.0
+        self._left = self._songs = songs
+        self.began = reading()
 
     def progressed(self, job: Job, seconds: float, length: float | None) -> None:
         """Does not matter."""
 
     def finished(self, outcome: Outcome) -> None:
-        """Look at the clocks at the first and the last song."""
+        """Read at the first and the last song."""
         assert outcome.status == "done", outcome.error
+        if self._left == self._songs:
+            self.first = reading()
         self._left -= 1
-        if self._left == self._songs - 1:
-            self.first, self._cpu = time.monotonic(), family_cpu()
         if not self._left:
-            self.wall = (time.monotonic() - self.first) / (self._songs - 1)
-            self.cpu = (family_cpu() - self._cpu) / (self._songs - 1)
+            self.last = reading()
 
 
 def family_cpu() -> float:
@@ -162,7 +161,7 @@ def remotely(workers: int) -> Callable[[list[Job], Clock], None]:
     return lambda jobs, clock: cluster.run(jobs, Settings(), cluster.Size(workers), clock)
 
 
-def overhead(folder: Path) -> dict[str, tuple[float, float]]:
+def overhead(folder: Path) -> dict[str, np.ndarray]:
     """Core-milliseconds and milliseconds per one-second song with no network."""
     jobs = jobs_of(songs(folder / "short", SHORT_SONGS, 1.0, SHORT_RATE, 1), folder / "stems")
     _crew.Worker = NoModel  # type: ignore[misc]
@@ -172,30 +171,31 @@ def overhead(folder: Path) -> dict[str, tuple[float, float]]:
         for kind, run in kinds.items():
             clocks[kind].append(timed(jobs[turn::SHORT_TURNS], run))
     _crew.Worker = Worker  # type: ignore[misc]
-    return {
-        kind: (1000 * middle(c.cpu for c in some), 1000 * middle(c.wall for c in some)) for kind, some in clocks.items()
-    }
+    after_first = SHORT_SONGS // SHORT_TURNS - 1
+    return {kind: 1000 * middle(c.last - c.first for c in some) / after_first for kind, some in clocks.items()}
 
 
-def throughput(folder: Path) -> dict[str, tuple[float, float]]:
-    """Seconds of audio per core-second and per second, with the default model."""
-    jobs = jobs_of(songs(folder / "long", LONG_SONGS + 1, LONG_SECONDS), folder / "stems")
+def throughput(folder: Path) -> dict[str, np.ndarray]:
+    """Seconds of audio per core-second and per second, with the default model: of many songs less a few, so that
+    neither the start of workers counts, nor songs that are under way when the first ends."""
+    jobs = jobs_of(songs(folder / "long", LONG_SONGS, LONG_SECONDS), folder / "stems")
     kinds = {
         "plain command": locally(batch.load(Settings())),
         "Ray, 1 worker": remotely(1),
         "Ray, 2 workers": remotely(2),
     }
-    clocks: dict[str, list[Clock]] = {kind: [] for kind in kinds}
+    found: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
     for _ in range(TURNS):
         for kind, run in kinds.items():
-            clocks[kind].append(timed(jobs, run))
-    per = {kind: (middle(c.cpu for c in some), middle(c.wall for c in some)) for kind, some in clocks.items()}
-    return {kind: (LONG_SECONDS / cpu, LONG_SECONDS / wall) for kind, (cpu, wall) in per.items()}
+            few, all_ = timed(jobs[:FEW_SONGS], run), timed(jobs, run)
+            found[kind].append((all_.last - all_.began) - (few.last - few.began))
+    seconds = (LONG_SONGS - FEW_SONGS) * LONG_SECONDS
+    return {kind: seconds / middle(some) for kind, some in found.items()}
 
 
-def middle(values: Iterable[float]) -> float:
-    """The median."""
-    return statistics.median(list(values))
+def middle(values: Iterable[Any]) -> Any:
+    """The median, of each column."""
+    return np.median(list(values), axis=0)
 
 
 def cpu_seconds(folder: Path) -> tuple[float, float]:
@@ -266,9 +266,10 @@ def queue(lengths: list[float], doomed: float | None = None) -> list[Job]:
 
 def slept(lengths: list[float], doomed: float | None = None) -> tuple[float, float]:
     """Seconds that two real workers take: until the first song is finished, less its length; and for all from there."""
-    clock, began = Clock(len(lengths)), time.monotonic()
+    clock = Clock(len(lengths))
     cluster.run(queue(lengths, doomed), Settings(), cluster.Size(2), clock)
-    return clock.first - began - lengths[0], clock.wall * (len(lengths) - 1) + lengths[0]
+    start, rest = clock.first - clock.began, clock.last - clock.first
+    return start[1] - lengths[0], rest[1] + lengths[0]
 
 
 def checks() -> tuple[float, list[list[str]]]:
@@ -359,7 +360,8 @@ are written:
 
 ## Throughput
 
-{LONG_SONGS} songs of {LONG_SECONDS:.0f} s with the model `default`, after the workers are up:
+{LONG_SONGS} songs of {LONG_SECONDS:.0f} s with the model `default`, less {FEW_SONGS} of them, so that the start of
+workers does not count:
 
 {table(["", "audio s per core-s", "ratio", "audio s per s", "ratio"], speeds)}
 

@@ -35,7 +35,7 @@ OTHERS = ("default",)
 
 NARROW = (
     "model.filters=16", "model.stacks=2", "model.dilations=8", "model.head=[128, 32]", "data.target_length=4000",
-    "data.remix=0.75", "training.batch_size=4", "training.epochs=5", "training.steps_per_epoch=20",
+    "data.remix=0.75", "training.batch_size=4", "training.epochs=8", "training.steps_per_epoch=100",
 )  # fmt: skip
 """What makes of the paper's preset something that learns in minutes."""
 
