@@ -19,7 +19,7 @@ from doubles import noise
 from machines import NODE, three_nodes
 from test_batch import Notes, samples, songs, spoil
 
-from tfwavesep import batch, cluster
+from tfwavesep import batch, cluster, files
 from tfwavesep.cluster import _crew
 from tfwavesep.cluster._tasks import Answer, Task, Worker
 from tfwavesep.errors import OutputError
@@ -137,6 +137,53 @@ def test_a_long_song_is_shared_and_joined_to_the_same_bytes(
     assert len(notes.seconds["0.wav"]) > 4
     assert notes.seconds["0.wav"][-1] == pytest.approx(20)
     assert samples(tmp_path / "out") == locally(jobs, tmp_path / "local")
+    assert not hidden(tmp_path)
+
+
+def test_a_long_song_that_fails_keeps_no_parts(
+    settings: Settings, driver: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first parts are on the disk when a later one cannot be read."""
+
+    class Damaged(Worker):
+        def do(self, task: Task) -> Answer:
+            if hasattr(task, "part") and task.part.start > 100_000:
+                wait_for(lambda: list(task.part.path.parent.glob("*.f32")))
+                return task.job.failed("damaged")
+            return super().do(task)
+
+    monkeypatch.setattr(_crew, "Worker", Damaged)
+    (long,) = songs(tmp_path, 1, settings)
+    soundfile.write(long.source, noise(160_000), 8000, "PCM_16")
+    notes = on_cluster([long], part_seconds=3)
+    assert notes.status == {"0.wav": "failed"}
+    assert not hidden(tmp_path)
+
+
+def test_who_stops_the_run_finds_nothing_half_written(
+    settings: Settings, driver: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One song is being written when the run is interrupted at the end of the others."""
+    writing = tmp_path / "writing"
+
+    class Writing(Worker):
+        def do(self, task: Task) -> Answer:
+            if task.job.source.name == "0.wav":
+                with files.atomic(task.job.outputs["bass"], lock=True):
+                    writing.touch()
+                    wait_for(lambda: False)
+            wait_for(writing.exists)
+            return super().do(task)
+
+    class Impatient(Notes):
+        def finished(self, outcome: Outcome) -> None:
+            super().finished(outcome)
+            if len(self.outcomes) == 2:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(_crew, "Worker", Writing)
+    with pytest.raises(KeyboardInterrupt):
+        on_cluster(songs(tmp_path, 3, settings), Impatient())
     assert not hidden(tmp_path)
 
 
