@@ -34,13 +34,13 @@ class Change:
         name: of its folder.
         label: for people.
         settings: of the preset.
-        extra: targets whose extra material is used.
+        extra: whether extra material is used.
     """
 
     name: str
     label: str
     settings: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ("vocals",)
+    extra: bool = True
 
     def resolve(self) -> Preset:
         """The preset as it is trained."""
@@ -52,8 +52,7 @@ CHANGES = (
     Change("seed", "the recipe, another seed", ("training.seed=1",)),
     Change("wide", "64 filters", ("model.filters=64",)),
     Change("more_drop", "20 % of stems left out", ("data.drop=0.2",)),
-    Change("accompaniment", "whole accompaniments too", extra=("vocals", "accompaniment")),
-    Change("no_extra", "no extra singing", extra=()),
+    Change("no_extra", "no extra singing", extra=False),
     Change("weight_decay", "weight decay 0.05", ("training.weight_decay=0.05",)),
     Change("deep", "three stacks", ("model.stacks=3",)),
     Change("long_frames", "frames of 4096", ("model.size=4096", "model.bands=[[16,1],[16,2],[16,4],[18,8]]")),
@@ -74,9 +73,8 @@ CHANGES = (
 
 def perform(change: Change, root: Path, extra: tuple[str, ...], folder: Path) -> None:
     """One short training, unless it is done."""
-    kept = tuple(text for text in extra if text.partition("=")[0] in change.extra)
     if not (folder / "run.json").exists():
-        train(change.resolve(), root, folder, kept, resume=True)
+        train(change.resolve(), root, folder, extra if change.extra else (), resume=True)
 
 
 def page(runs: Path) -> str:

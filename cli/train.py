@@ -12,8 +12,7 @@ import click
 @click.option("-o", "--output", "workdir", type=click.Path(path_type=Path), required=True,
               help="Folder for checkpoints, logs, the run's record and the model.")  # fmt: skip
 @click.option("--extra", multiple=True, metavar="STEM=FOLDER[@left|@right]",
-              help="More material for one stem, such as vocals=singing/, or songs without voice, unseparated, as "
-                   "accompaniment=karaoke/. May be repeated.")  # fmt: skip
+              help="More material for one stem, such as vocals=singing/. May be repeated.")  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
               help="Replace a value of the preset, such as training.epochs=10. May be repeated.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with the training that the folder holds.")

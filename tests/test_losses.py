@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tfwavesep import losses
 from tfwavesep.errors import ConfigError
@@ -31,38 +30,6 @@ def test_perfect_estimates_are_best(name: str) -> None:
     references, perfect = example(name)
     worse = perfect + 0.5 * noise.standard_normal(perfect.shape).astype(np.float32)
     assert value(name, references, perfect) < value(name, references, worse)
-
-
-def unknown_drums(references: np.ndarray) -> np.ndarray:
-    """The same, but the second stem is known only as a part of the last."""
-    joined = references.copy()
-    joined[:, 1] = np.nan
-    joined[:, -1] += references[:, 1]
-    return joined
-
-
-@pytest.mark.parametrize("name", losses.LOSSES)
-def test_a_stem_that_is_not_known_is_judged_with_the_last(name: str) -> None:
-    """What the second stem has too much and the last too little does not matter where only their sum is known."""
-    references, perfect = example(name)
-    shift = np.zeros_like(perfect)
-    shift[:, 1] = noise.standard_normal(perfect[:, 1].shape)
-    if perfect.shape == references.shape:
-        shift[:, -1] = -shift[:, 1]
-    joined = unknown_drums(references)
-    assert value(name, joined, perfect + shift) == pytest.approx(value(name, joined, perfect), abs=1e-5)
-    assert value(name, references, perfect + shift) > value(name, references, perfect)
-    worse = perfect + 0.5 * noise.standard_normal(perfect.shape).astype(np.float32)
-    assert value(name, joined, perfect) < value(name, joined, worse)
-
-
-def test_gradients_with_unknown_stems_are_finite() -> None:
-    estimates = tf.Variable(0.5 * FOUR)
-    with tf.GradientTape() as tape:
-        loss = losses.make("log_error", {})(unknown_drums(FOUR), estimates)
-    gradient = tape.gradient(loss, estimates).numpy()
-    assert np.isfinite(gradient).all()
-    assert np.abs(gradient[:, 1]).max() > 0
 
 
 def test_l1_by_hand() -> None:

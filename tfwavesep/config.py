@@ -42,8 +42,7 @@ class DataConfig:
         swap_channels: whether each stem's left and right are swapped in half of the examples.
         drop: chance that a stem is left out, each by itself, so that the model meets silence.
         voiced_share: share of the examples whose vocals are drawn from where somebody sings.
-        extra_share: in remixed examples, share of a stem's fragments that come from extra material, if there is any;
-            whole accompaniments take the place of drums, bass and other.
+        extra_share: in remixed examples, share of a stem's fragments that come from extra material, if there is any.
         speeds: the songs are also heard at these speeds, with their pitch changed along, 1 being the song as it is.
     """
 

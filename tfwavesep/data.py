@@ -6,7 +6,7 @@ come next.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from tfwavesep.config import DataConfig, Preset
 from tfwavesep.errors import DataError
 from tfwavesep.files import cache_folder
 from tfwavesep.models import ModelConfig
-from tfwavesep.stems import STEMS, TARGETS
+from tfwavesep.stems import STEMS
 from tfwavesep.tracks import Track
 
 MEMORY_LIMIT = 4 * 2**30
@@ -113,8 +113,8 @@ class Mixer:
         config: says how to draw.
         voiced: `(n, 2)` song and sample of each chunk in which somebody sings.
         seed: of all draws.
-        whole_accompaniment: the extra material of `other` is whole accompaniments: where one is drawn, no drums and
-            bass are added, and the references of what is in it unseparated are NaN.
+        whole_accompaniment: the extra material of `other` is whole accompaniments: drums and bass are silent
+            where one is drawn.
     """
 
     def __init__(
@@ -136,11 +136,9 @@ class Mixer:
         self.voiced = tf.constant(voiced, tf.int64)
         self.seed = seed
         self.whole_accompaniment = whole_accompaniment
-        self.unseparated = tf.constant(_unseparated(model.targets))[:, tf.newaxis, tf.newaxis]
 
     def example(self, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Example `number`: mixture `(input_length, channels)`, references `(targets, target_length, channels)`, NaN
-        for a stem that the last one holds unseparated."""
+        """Example `number`: mixture `(input_length, channels)`, references `(targets, target_length, channels)`."""
         draw = tf.random.stateless_uniform([len(STEMS) + 1, 7], seed=tf.stack([tf.cast(self.seed, tf.int64), number]))
         common = draw[-1]
         remixed = common[0] < self.config.remix
@@ -148,18 +146,15 @@ class Mixer:
         song = self._place("vocals", common, 0, self.num_tracks, voiced)
         places = [self._source_place(stem, draw[i], remixed, voiced, song) for i, stem in enumerate(STEMS)]
         gains = [self._gain(draw[i], remixed) for i in range(len(STEMS))]
-        replaced = places[STEMS.index("other")][0] >= self.num_tracks
         if self.whole_accompaniment:
+            replaced = places[STEMS.index("other")][0] >= self.num_tracks
             for stem in ("drums", "bass"):
                 gains[STEMS.index(stem)] *= tf.cast(~replaced, tf.float32)
         sources = [
             gain * self._fragment(stem, place, draw[i], remixed)
             for i, (stem, place, gain) in enumerate(zip(STEMS, places, gains, strict=True))
         ]
-        mixture, references = mix_down(tf.stack(sources), self.weights, self.context)
-        if self.whole_accompaniment:
-            references = tf.where(replaced & self.unseparated, np.nan, references)
-        return mixture, references
+        return mix_down(tf.stack(sources), self.weights, self.context)
 
     def _source_place(
         self, stem: str, draw: tf.Tensor, remixed: tf.Tensor, voiced: tf.Tensor, song: tuple[tf.Tensor, tf.Tensor]
@@ -200,11 +195,6 @@ class Mixer:
         if not self.config.swap_channels or samples.shape[1] == 1:
             return samples
         return tf.cond(remixed & (draw[6] < 0.5), lambda: tf.reverse(samples, [1]), lambda: samples)
-
-
-def _unseparated(targets: Sequence[str]) -> list[bool]:
-    """Which targets a whole accompaniment holds unseparated beside its own."""
-    return [bool({"drums", "bass"} & set(TARGETS[t])) and "other" not in TARGETS[t] for t in targets]
 
 
 def _pick(draw: tf.Tensor, count: Any) -> tf.Tensor:
@@ -277,10 +267,11 @@ def open_datasets(preset: Preset, root: Path, extra: tuple[str, ...] = (), cache
 
 
 def _check_extra(model: ModelConfig, target: str, others: dict[str, list[Track]]) -> None:
-    """A whole accompaniment has to fit in one target: losses join the last one with the stems that are not known."""
-    last = model.targets[-1]
-    if target == "accompaniment" and any(_unseparated(model.targets)) and last != "other":
-        raise DataError(f"--extra accompaniment=...: this model's last stem is {last}; it has to be other")
+    """A whole accompaniment can stand in for drums, bass and other only where the model does not tell them apart."""
+    if target == "accompaniment" and "accompaniment" not in model.targets:
+        raise DataError(
+            f"--extra accompaniment=...: this model separates {', '.join(model.targets)}, not accompaniment"
+        )
     if {"accompaniment", "other"} <= {target, *others}:
         raise DataError("--extra: accompaniment and other cannot both have extra material")
 

@@ -3,8 +3,6 @@
 References and estimates are `(batch, stems, time, channels)`. The references sum to the mixture: where a model
 has a residual (other, accompaniment), the pipeline appends its reference as the last stem, and the loss makes
 its estimate, mixture minus estimates. No loss needs to be handed the mixture.
-
-A reference that is NaN throughout is of a stem that is there but not known by itself: the last reference holds it.
 """
 
 from collections.abc import Sequence
@@ -34,32 +32,6 @@ def with_residual(references: Any, estimates: Any) -> tuple[Any, Any, Any]:
     return kept, estimates, ops.sum(kept - estimates, axis=1, keepdims=True)
 
 
-def join_unknown(references: Any, estimates: Any) -> tuple[Any, Any]:
-    """Where a reference is NaN, its stem's estimate is judged together with the last stem's, whose reference holds it.
-
-    Returns:
-        references and estimates, with zeros for the stems that are not known.
-    """
-    unknown = ops.isnan(references[:, :, :1, :1])
-    estimated = unknown[:, : estimates.shape[1]]
-    known = ops.where(estimated, 0.0, estimates)
-    if estimates.shape[1] == references.shape[1]:
-        joined = ops.sum(ops.where(estimated, estimates, 0.0), axis=1, keepdims=True)
-        known = ops.concatenate([known[:, :-1], known[:, -1:] + joined], axis=1)
-    return ops.where(unknown, 0.0, references), known
-
-
-class StemLoss(keras.losses.Loss):
-    """Hands a loss the references and estimates that are known; see `join_unknown`."""
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        return self.compare(*join_unknown(y_true, y_pred))
-
-    def compare(self, references: Any, estimates: Any) -> Any:
-        """The loss of each example, `(batch,)`."""
-        raise NotImplementedError
-
-
 def _errors_of_all(references: Any, estimates: Any) -> Any:
     """Each stem's error, the residual's last: `(batch, targets, time, channels)`."""
     kept, estimates, residual_error = with_residual(references, estimates)
@@ -73,7 +45,7 @@ def _background(references: Any, of: Any) -> Any:
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
-class L1(StemLoss):
+class L1(keras.losses.Loss):
     """Mean absolute error of the stems the network estimates; the residual has no term.
 
     Reference:
@@ -81,13 +53,13 @@ class L1(StemLoss):
         for each of vocals, drums and bass. Theirs is the sum over stems, ours the mean.
     """
 
-    def compare(self, references: Any, estimates: Any) -> Any:
-        references, estimates, _ = with_residual(references, estimates)
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        references, estimates, _ = with_residual(y_true, y_pred)
         return ops.mean(ops.abs(references - estimates), axis=(1, 2, 3))
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
-class SquaredError(StemLoss):
+class SquaredError(keras.losses.Loss):
     """Mean squared error of all stems, the residual too.
 
     Reference:
@@ -95,12 +67,12 @@ class SquaredError(StemLoss):
         samples and channels, averaged over sources. Their residual is unclipped in training, as is ours.
     """
 
-    def compare(self, references: Any, estimates: Any) -> Any:
-        return ops.mean(ops.square(_errors_of_all(references, estimates)), axis=(1, 2, 3))
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return ops.mean(ops.square(_errors_of_all(y_true, y_pred)), axis=(1, 2, 3))
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
-class TwoTerm(StemLoss):
+class TwoTerm(keras.losses.Loss):
     """Energy-conserving loss: an L1 term for the estimates and one for the background.
 
     The background is what is left of the mixture when all estimates are taken away. For one stem this is the
@@ -113,8 +85,8 @@ class TwoTerm(StemLoss):
         released multi-instrument code has no background term.
     """
 
-    def compare(self, references: Any, estimates: Any) -> Any:
-        references, estimates, residual_error = with_residual(references, estimates)
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        references, estimates, residual_error = with_residual(y_true, y_pred)
         error = ops.mean(ops.abs(references - estimates), axis=(1, 2, 3))
         if residual_error is None:
             residual_error = ops.sum(references - estimates, axis=1, keepdims=True)
@@ -122,7 +94,7 @@ class TwoTerm(StemLoss):
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
-class Dissimilarity(StemLoss):
+class Dissimilarity(keras.losses.Loss):
     """L1, less a reward for each estimate's distance from its background (mixture minus the true stem).
 
     Reference:
@@ -139,10 +111,10 @@ class Dissimilarity(StemLoss):
         super().__init__(name=name, **kwargs)
         self.weight = weight
 
-    def compare(self, references: Any, estimates: Any) -> Any:
-        kept, estimates, _ = with_residual(references, estimates)
-        background = _background(references, of=kept)
-        error = ops.mean(ops.abs(kept - estimates), axis=(1, 2, 3))
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        references, estimates, _ = with_residual(y_true, y_pred)
+        background = _background(y_true, of=references)
+        error = ops.mean(ops.abs(references - estimates), axis=(1, 2, 3))
         return error - self.weight * ops.mean(ops.abs(background - estimates), axis=(1, 2, 3))
 
     def get_config(self) -> dict[str, Any]:
@@ -150,7 +122,7 @@ class Dissimilarity(StemLoss):
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
-class LogError(StemLoss):
+class LogError(keras.losses.Loss):
     """Each stem's squared error relative to its energy, in dB: the negative of SDR, with a floor.
 
     Loud and soft examples count alike, so the loss does not depend on the level of a song. The floor, a share of
@@ -171,11 +143,11 @@ class LogError(StemLoss):
         super().__init__(name=name, **kwargs)
         self.floor = floor
 
-    def compare(self, references: Any, estimates: Any) -> Any:
-        errors = _errors_of_all(references, estimates)
-        mixture = ops.sum(references, axis=1, keepdims=True)
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        errors = _errors_of_all(y_true, y_pred)
+        mixture = ops.sum(y_true, axis=1, keepdims=True)
         floor = self.floor * _energy(mixture) + 1e-8
-        ratio = (_energy(errors) + floor) / (_energy(references) + floor)
+        ratio = (_energy(errors) + floor) / (_energy(y_true) + floor)
         return ops.mean(10 * ops.log10(ratio), axis=1)
 
     def get_config(self) -> dict[str, Any]:
@@ -183,7 +155,7 @@ class LogError(StemLoss):
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
-class DeepConvSep(StemLoss):
+class DeepConvSep(keras.losses.Loss):
     """DeepConvSep's: squared errors of magnitudes, less rewards for distance from the other stems.
 
     With `E(i, j)` the squared difference between the magnitudes of estimate i and of stem j, summed over frames and
@@ -228,9 +200,9 @@ class DeepConvSep(StemLoss):
         np.fill_diagonal(self.weights, 1)
         self.stft = STFT(window, window // 2)
 
-    def compare(self, references: Any, estimates: Any) -> Any:
-        estimated, wanted = self._magnitudes(estimates)[:, :3], self._magnitudes(references)
-        errors = ops.sum(ops.square(estimated[:, :, None] - wanted[:, None]), axis=(3, 4))
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        estimates, references = self._magnitudes(y_pred)[:, :3], self._magnitudes(y_true)
+        errors = ops.sum(ops.square(estimates[:, :, None] - references[:, None]), axis=(3, 4))
         return ops.abs(ops.sum(self.weights * errors, axis=(1, 2)))
 
     def _magnitudes(self, stems: Any) -> Any:

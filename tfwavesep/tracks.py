@@ -152,7 +152,7 @@ def _sum(loads: Iterable[Load]) -> tuple[np.ndarray, int]:
 
 
 def find_extra(text: str) -> tuple[str, list[Track]]:
-    """Extra material for one stem only, or for the accompaniment as a whole.
+    """Extra material for one stem only.
 
     Args:
         text: "STEM=FOLDER", or "STEM=FOLDER@left" or "@right" to use one channel of stereo files (karaoke
