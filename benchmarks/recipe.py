@@ -4,8 +4,8 @@ Run: python benchmarks/recipe.py --data musdb18 [--extra STEM=FOLDER ...] [--run
 benchmarks/RECIPE.md.
 
 All trainings take the same number of steps; the first is the recipe as it is, the second the recipe with another seed:
-what lies between these two is chance. Each has a folder of its own below the runs' folder: started again, the script
-goes on where it was stopped.
+what lies between these two is chance. Short trainings tell what learns faster, not what would learn by heart less.
+Each has a folder of its own below the runs' folder: started again, the script goes on where it was stopped.
 """
 
 import argparse
@@ -54,6 +54,7 @@ CHANGES = (
     Change("more_drop", "20 % of stems left out", ("data.drop=0.2",)),
     Change("no_extra", "no extra singing", extra=False),
     Change("weight_decay", "weight decay 0.05", ("training.weight_decay=0.05",)),
+    Change("long", "dilations up to 16", ("model.dilations=5",)),
     Change("deep", "three stacks", ("model.stacks=3",)),
     Change("long_frames", "frames of 4096", ("model.size=4096", "model.bands=[[16,1],[16,2],[16,4],[18,8]]")),
     Change("more_mixing", "32 mixing units", ("model.mixing=32",)),
@@ -84,9 +85,11 @@ def page(runs: Path) -> str:
     rows = [["", "validation loss, dB", "difference from the recipe"]]
     for change, loss in sorted(losses.items(), key=lambda item: item[1]):
         rows.append([change.label, f"{loss:.3f}", f"{loss - recipe:+.3f}" if loss != recipe else ""])
-    about = " ".join(str(__doc__).split("RECIPE.md.")[1].split(" Each has")[0].split())
+    about = " ".join(str(__doc__).split()).split("RECIPE.md. ")[1].split(" Each has")[0]
     steps = " and ".join(text.partition(".")[2] for text in SHORT[:2])
-    return f"# What each part of the recipe is worth\n\n{about} Here {steps}.\n\n{markdown(rows)}"
+    left = ", ".join(change.label for change in CHANGES if change not in losses)
+    left = f"\nNot trained yet: {left}.\n" if left else ""
+    return f"# What each part of the recipe is worth\n\n{about} Here {steps}.\n\n{markdown(rows)}{left}"
 
 
 def _best_loss(folder: Path) -> float:
