@@ -2,6 +2,8 @@
 
 import os
 import signal
+import struct
+from multiprocessing import Pipe
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +115,45 @@ def test_a_process_that_is_killed_takes_only_its_own_song_with_it(
     assert notes.status == {**{f"{number}.wav": "done" for number in range(4)}, "pipe.wav": "failed"}
     assert "was killed by SIGKILL" in str(notes.outcomes[str(jobs[1].source)].error)
     assert not any(worker.process.is_alive() for worker in started)
+
+
+def test_a_process_that_dies_between_two_songs_takes_none_with_it(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[batch._Worker] = []
+    give = batch._Worker.give
+
+    def kill_and_give(worker: batch._Worker, job: Job) -> None:
+        if job.source.name == "2.wav" and not killed:
+            killed.append(worker)
+            os.kill(worker.process.pid or 0, signal.SIGKILL)
+            worker.process.join()
+        give(worker, job)
+
+    monkeypatch.setattr(batch._Worker, "give", kill_and_give)
+    jobs, notes = songs(tmp_path, 4, Settings(str(model))), Notes()
+    batch.run(jobs, batch.load(jobs[0].settings), 2, notes)
+    assert killed
+    assert notes.status == {f"{number}.wav": "done" for number in range(4)}
+
+
+def test_a_process_that_dies_in_mid_sentence_takes_only_its_own_song_with_it(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give = batch._Worker.give
+
+    def give_and_tear(worker: batch._Worker, job: Job) -> None:
+        give(worker, job)
+        if job.source.name == "1.wav":
+            os.kill(worker.process.pid or 0, signal.SIGKILL)
+            worker.pipe, theirs = Pipe()
+            os.write(theirs.fileno(), struct.pack("!i", 1000) + b"the first of so many bytes")
+            theirs.close()
+
+    monkeypatch.setattr(batch._Worker, "give", give_and_tear)
+    jobs, notes = songs(tmp_path, 3, Settings(str(model))), Notes()
+    batch.run(jobs, batch.load(jobs[0].settings), 2, notes)
+    assert notes.status == {"0.wav": "done", "1.wav": "failed", "2.wav": "done"}
 
 
 def test_workers_end_when_the_batch_is_interrupted(tmp_path: Path, model: Path) -> None:

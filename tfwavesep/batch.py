@@ -170,7 +170,7 @@ class _Crew:
         assert job
         try:
             said = worker.pipe.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # gone, perhaps in mid-sentence
             monitor.finished(self._bury(worker, job))
             worker = self._replace(worker)
             self._next(worker, todo)
@@ -185,7 +185,14 @@ class _Crew:
         job = next(todo, None)
         worker.job = None
         if job:
+            self._give(worker, job)
+
+    def _give(self, worker: _Worker, job: Job) -> None:
+        """Hand a job out. It is not to blame if the worker died before it got it: another gets it."""
+        try:
             worker.give(job)
+        except OSError:
+            self._give(self._replace(worker), job)
 
     def _bury(self, worker: _Worker, job: Job) -> Outcome:
         worker.process.join()
@@ -194,6 +201,7 @@ class _Crew:
         return job.failed(f"{job.source}: the process that separated it {how}")
 
     def _replace(self, worker: _Worker) -> _Worker:
+        worker.end()
         new = _Worker(self._settings)
         self._workers[self._workers.index(worker)] = new
         return new
