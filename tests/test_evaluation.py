@@ -1,8 +1,10 @@
 """Evaluation: museval's json for every track, a summary that follows from it, and only the work that is left."""
 
 import json
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -10,12 +12,13 @@ import pytest
 import soundfile
 from conftest import Run, synthetic_stems
 
-from tfwavesep import _stempeg
+from tfwavesep import _stempeg, evaluation
 from tfwavesep.errors import DataError, OutputExistsError
 from tfwavesep.evaluation import evaluate, model_hash, scored_targets
 from tfwavesep.metrics import METRICS
 from tfwavesep.scores import Scores, markdown, table, track_table
 from tfwavesep.stems import STEMS
+from tfwavesep.tracks import Track
 
 RATE = 8000
 TARGETS = (*STEMS, "accompaniment")
@@ -152,6 +155,40 @@ def test_no_scores_at_all_are_still_json(run: Run, model: Path, root: Path, tmp_
 def test_jobs_do_not_change_the_scores(model: Path, root: Path, scored: tuple[Path, Scores], tmp_path: Path) -> None:
     scores = evaluate(str(model), root, "test", tmp_path, jobs=2)
     np.testing.assert_array_equal(scores.values, scored[1].values)
+
+
+def test_an_error_that_nobody_thought_of_is_one_tracks_too(
+    model: Path, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score = evaluation.score_track
+
+    def score_or_fail(track: Track, *others: Any) -> None:
+        if track.name == "first":
+            raise MemoryError("no room for it")
+        score(track, *others)
+
+    monkeypatch.setattr(evaluation, "score_track", score_or_fail)
+    scores = evaluate(str(model), root, "test", folder)
+    assert (scores.tracks, scores.failed) == (("second",), {"first": "MemoryError: no room for it"})
+
+
+class Deadly(evaluation._Task):
+    """A track that kills the process which is given it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os._exit, (9,)
+
+
+def test_a_track_that_kills_its_process_is_told_and_the_others_go_on(model: Path, root: Path, folder: Path) -> None:
+    """Also those that were being scored, or waited, at that time."""
+    first, second = (evaluation._Task(str(model), str(root), "test", number, str(folder)) for number in range(2))
+    deadly = Deadly(str(model), str(root), "test", 0, str(folder))
+    missing = folder / "irm1" / "first.json"
+    missing.unlink()
+    told = list(evaluation._run([first, deadly, second, deadly], jobs=2))
+    killed = "the process that scored it was killed (out of memory?)"
+    assert told == [None, killed, None, killed]
+    assert missing.exists()
 
 
 def test_no_tracks_are_refused(model: Path, root: Path, tmp_path: Path) -> None:

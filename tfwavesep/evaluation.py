@@ -5,6 +5,7 @@ import json
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tfwavesep import metrics
-from tfwavesep.errors import OutputExistsError, TfwavesepError
+from tfwavesep.errors import OutputExistsError
 from tfwavesep.files import atomic
 from tfwavesep.metrics import Estimates
 from tfwavesep.scores import NOTHING, ORACLE, Report, Scores, collect, write_results
@@ -87,11 +88,36 @@ class _Task:
 
 
 def _run(tasks: list[_Task], jobs: int) -> Iterator[str | None]:
+    """For each track in order, what went wrong."""
     if jobs == 1:
         yield from map(_evaluate_track, tasks)
         return
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(_evaluate_track, tasks)
+    left = list(tasks)
+    while left:
+        with _processes(jobs) as pool:
+            answers = [pool.submit(_evaluate_track, task) for task in left]
+            for answer in answers:
+                try:
+                    error = answer.result()
+                except BrokenProcessPool:
+                    break
+                del left[0]
+                yield error
+        if left:
+            yield _alone(left.pop(0))
+
+
+def _alone(task: _Task) -> str | None:
+    """Score a track in a process of its own: where several die together, this tells whether it was this track's."""
+    with _processes(1) as pool:
+        try:
+            return pool.submit(_evaluate_track, task).result()
+        except BrokenProcessPool:
+            return "the process that scored it was killed (out of memory?)"
+
+
+def _processes(count: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"))
 
 
 @lru_cache(maxsize=1)
@@ -104,7 +130,7 @@ def _evaluate_track(task: _Task) -> str | None:
     separator, tracks = _open(task.model, task.root, task.subset)
     try:
         score_track(tracks[task.number], separator, Path(task.folder))
-    except (TfwavesepError, ValueError) as error:
+    except Exception as error:
         return f"{type(error).__name__}: {error}"
     return None
 
