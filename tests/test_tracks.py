@@ -92,6 +92,36 @@ def test_without_a_file_the_mixture_is_the_sum_of_the_stems(tmp_path: Path) -> N
     assert len(track.files) == len(STEMS)
 
 
+@pytest.mark.parametrize("mixture", [True, False])
+def test_stems_are_cut_or_padded_to_the_mixture(tmp_path: Path, mixture: bool) -> None:
+    """Without a mixture, to the longest of them."""
+    root = make(tmp_path, "train/song", mixture=mixture)
+    for stem, frames in (("drums", 1000), ("bass", 2000)):
+        soundfile.write(root / "train" / "song" / f"{stem}.wav", np.full((frames, 2), 0.25), 16000)
+    (track,) = tracks.find_tracks(root, "valid")
+    mixed, stems, sample_rate = track.load()
+    length = 1600 if mixture else 2000
+    assert (mixed.shape, stems.shape, sample_rate) == ((length, 2), (4, length, 2), 16000)
+    np.testing.assert_array_equal(stems[STEMS.index("drums"), :1000], 0.25)
+    np.testing.assert_array_equal(stems[STEMS.index("drums"), 1000:], 0)
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "told"), [(8000, 2, "2-channel at 8000 Hz"), (16000, 1, "1-channel at 16000 Hz")]
+)
+@pytest.mark.parametrize("mixture", [True, False])
+def test_stems_of_another_rate_or_width_are_refused(
+    tmp_path: Path, mixture: bool, rate: int, channels: int, told: str
+) -> None:
+    root = make(tmp_path, "train/song", mixture=mixture)
+    other = root / "train" / "song" / "drums.wav"
+    soundfile.write(other, np.full((800, channels), 0.25), rate)
+    (track,) = tracks.find_tracks(root, "valid")
+    against = "the mixture" if mixture else r"vocals\.wav"
+    with pytest.raises(DataError, match=f"{other}: is {told}, but {against} 2-channel at 16000 Hz; all of"):
+        track.load()
+
+
 @pytest.mark.parametrize("stem", STEMS)
 def test_a_missing_stem_is_named_with_its_folder(tmp_path: Path, stem: str) -> None:
     root = make(tmp_path, "train/whole", "train/part")

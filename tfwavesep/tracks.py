@@ -1,7 +1,7 @@
 """Where music with true stems comes from: MUSDB18 in any edition, or folders of files."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,10 +33,35 @@ class Track:
 
     def load(self) -> tuple[np.ndarray, np.ndarray, int]:
         """Decode everything: the mixture `(time, channels)`, the stems `(4, time, channels)` in the order of `STEMS`,
-        cut or padded to the mixture's length, and the rate in Hz."""
+        cut or padded to the mixture's length, and the rate in Hz.
+
+        Raises:
+            AudioError: a file cannot be read.
+            DataError: a stem has another rate or number of channels than the mixture.
+        """
         mixture, sample_rate = self.load_mixture()
-        stems = [self.load_stem[stem]()[0][: len(mixture)] for stem in STEMS]
-        return mixture, np.stack([np.pad(s, [(0, len(mixture) - len(s)), (0, 0)]) for s in stems]), sample_rate
+        stems = []
+        for stem in STEMS:
+            samples, rate = self.load_stem[stem]()
+            _require_like(self._file(stem), (samples, rate), "the mixture", (mixture, sample_rate))
+            stems.append(_fitted(samples, len(mixture)))
+        return mixture, np.stack(stems), sample_rate
+
+    def _file(self, stem: str) -> Path:
+        """The file that holds a stem: its own, or that of the whole track."""
+        return next((file for file in self.files if file.name.startswith(f"{stem}.")), self.files[0])
+
+
+def _require_like(file: Path, decoded: tuple[np.ndarray, int], other: str, expected: tuple[np.ndarray, int]) -> None:
+    """Raise DataError unless a stem can be laid over something else, sample by sample."""
+    found, wanted = (f"{samples.shape[1]}-channel at {rate} Hz" for samples, rate in (decoded, expected))
+    if found != wanted:
+        raise DataError(f"{file}: is {found}, but {other} {wanted}; all of a track must be alike")
+
+
+def _fitted(samples: np.ndarray, length: int) -> np.ndarray:
+    """Cut, or padded with silence."""
+    return np.pad(samples[:length], [(0, max(0, length - len(samples))), (0, 0)])
 
 
 def find_tracks(root: Path, subset: str) -> list[Track]:
@@ -138,7 +163,7 @@ def _folder_track(folder: Path) -> Track:
         return lambda: audio.read(file)
 
     stems = {name: loader(files[name]) for name in STEMS}  # type: ignore[arg-type]
-    mixture = loader(files["mixture"]) if files["mixture"] else lambda: _sum(stems.values())
+    mixture = loader(files["mixture"]) if files["mixture"] else lambda: _sum([files[name] for name in STEMS])  # type: ignore[misc]
     return Track(folder.name, tuple(f for f in files.values() if f), mixture, stems)
 
 
@@ -146,9 +171,12 @@ def _audio_file(folder: Path, name: str) -> Path | None:
     return next((p for p in sorted(folder.glob(f"{name}.*")) if p.suffix.lower() in audio.SUFFIXES), None)
 
 
-def _sum(loads: Iterable[Load]) -> tuple[np.ndarray, int]:
-    decoded = [load() for load in loads]
-    return np.sum([a for a, _ in decoded], axis=0), decoded[0][1]
+def _sum(files: Sequence[Path]) -> tuple[np.ndarray, int]:
+    decoded = [audio.read(file) for file in files]
+    for file, one in zip(files, decoded, strict=True):
+        _require_like(file, one, files[0].name, decoded[0])
+    length = max(len(samples) for samples, _ in decoded)
+    return np.sum([_fitted(samples, length) for samples, _ in decoded], axis=0), decoded[0][1]
 
 
 def find_extra(text: str) -> tuple[str, list[Track]]:
