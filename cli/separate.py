@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from tfwavesep.errors import OutputError
 from tfwavesep.files import is_remote, knock, place, token
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from tfwavesep.separator import Separator
 
 PIPE = Path("-")
+
+ONLY_TO_A_FOLDER = ("template", "jobs", "skip_existing", "overwrite", "shard", "manifest", "plot", "references")
+ONLY_WITH_RAY = ("address", "worker_cpus", "worker_gpus")
 
 
 class Place(click.ParamType):
@@ -91,8 +95,7 @@ def separate(songs: tuple[Path, ...], folder: Path, **options: Any) -> None:
     """
     settings = _settings(options)
     _refuse_places(songs, folder, options)
-    if PIPE in songs and len(songs) > 1:
-        raise click.UsageError("- is standard input: it cannot be separated together with other songs")
+    _refuse_idle(songs, folder, options)
     if folder == PIPE:
         _to_pipe(songs, settings)
     else:
@@ -175,17 +178,42 @@ def _refuse_places(songs: tuple[Path, ...], folder: Path, options: dict[str, Any
             f"-o {folder} and --manifest {manifest}: must be both URLs or both on disk, so that whoever goes on later "
             "finds both"
         )
-    if options["engine"] == "local" and options["address"]:
-        raise click.UsageError("--address: only with --engine ray")
     if options["engine"] == "ray" and PIPE in (*songs, folder):
         raise click.UsageError("-: a pipe cannot be separated by other machines, only with --engine local")
+    if PIPE in songs and len(songs) > 1:
+        raise click.UsageError("- is standard input: it cannot be separated together with other songs")
+    if folder == PIPE and len(songs) > 1:
+        raise click.UsageError("-o -: standard output takes one song")
+
+
+def _refuse_idle(songs: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> None:
+    """Refuse options that would do nothing beside the others."""
+    if options["skip_existing"] and options["overwrite"]:
+        raise click.UsageError("--skip-existing and --overwrite: only one of them can be meant")
+    if folder == PIPE and (idle := _given(ONLY_TO_A_FOLDER)):
+        raise click.UsageError(f"{idle}: only with a folder for the stems, not with -o -")
+    if options["engine"] == "local" and (idle := _given(ONLY_WITH_RAY)):
+        raise click.UsageError(f"{idle}: only with --engine ray")
+    if PIPE in songs and options["plot"]:
+        raise click.UsageError("--plot: only for files, as standard input cannot be read a second time")
+    raw = options["raw_format"]
+    if raw and PIPE not in (*songs, folder):
+        raise click.UsageError("--raw-format: only with a pipe, - for the song or the output; files tell their own")
+    if raw and ":" in raw and PIPE not in songs:
+        raise click.UsageError(f"--raw-format {raw}: a rate and channels are standard input's; {songs[0]} has its own")
+
+
+def _given(names: tuple[str, ...]) -> str:
+    """Those of some parameters that are on the command line, as they are written there."""
+    context = click.get_current_context()
+    said = [p for p in context.command.params if p.name in names]
+    said = [p for p in said if context.get_parameter_source(str(p.name)) is ParameterSource.COMMANDLINE]
+    return ", ".join(parameter.opts[-1] for parameter in said)
 
 
 def _to_pipe(songs: tuple[Path, ...], settings: "Settings") -> None:
     from tfwavesep import batch, jobs, pipes
 
-    if len(songs) > 1:
-        raise click.UsageError("-o -: standard output takes one song")
     separator = batch.load(settings)
     pipes.one_stem(settings.choice(separator.targets))
     with jobs.open_source(songs[0], settings) as reader, _quiet_end():
@@ -218,8 +246,6 @@ def _show_scores(done: "list[Outcome]", references: Path) -> None:
 
 
 def _existing(options: dict[str, Any]) -> str:
-    if options["skip_existing"] and options["overwrite"]:
-        raise click.UsageError("--skip-existing and --overwrite: only one of them can be meant")
     return "skip" if options["skip_existing"] else "overwrite" if options["overwrite"] else "refuse"
 
 

@@ -226,3 +226,39 @@ def test_pipes_that_cannot_be_meant(arguments: list[str], message: str, model: P
     result = run("separate", *arguments, "-m", model)
     assert result.exit_code != 0
     assert message in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-", "-o", "-", "--manifest", "m.jsonl", "--plot", "--skip-existing"],
+         "--skip-existing, --manifest, --plot: only with a folder for the stems, not with -o -"),
+        (["song.wav", "-o", "-", "--overwrite"], "--overwrite: only with a folder"),
+        (["song.wav", "-o", "-", "-j", "2"], "--jobs: only with a folder"),
+        (["song.wav", "-o", "-", "--shard", "1/2"], "--shard: only with a folder"),
+        (["song.wav", "-o", "-", "--filename", "{stem}.wav"], "--filename: only with a folder"),
+        (["song.wav", "-o", "-", "--references", "."], "--references: only with a folder"),
+        (["song.wav", "--worker-cpus", "2", "--worker-gpus", "1"],
+         "--worker-cpus, --worker-gpus: only with --engine ray"),
+        (["song.wav", "--raw-format", "s16le"], "--raw-format: only with a pipe"),
+        (["song.wav", "-o", "-", "--raw-format", "s16le:8000:1"], "standard input's; song.wav has its own"),
+        (["-", "--plot"], "--plot: only for files"),
+        (["song.wav", "--skip-existing", "--overwrite"], "--skip-existing and --overwrite: only one of them"),
+    ],
+)  # fmt: skip
+def test_options_that_would_do_nothing_are_refused_before_any_work(
+    arguments: list[str], message: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model, which is not there, is not even looked for."""
+    monkeypatch.chdir(tmp_path)
+    result = run("separate", *arguments, "--stems", "vocals", "-m", "nowhere")
+    assert result.exit_code == 2
+    (line,) = [line for line in result.output.splitlines() if line.startswith("Error:")]
+    assert message in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_named_song_goes_into_a_pipe_without_a_header(song: Path, model: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tfwavesep_cli", "separate", str(song), "-m", str(model), "--stems", "vocals"]
+    done = subprocess.run([*command, "-o", "-", "--raw-format", "s16le"], capture_output=True, check=True)
+    assert len(done.stdout) == 50021 * 2 * 2
