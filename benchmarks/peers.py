@@ -5,9 +5,9 @@ Run by an interpreter that has them, from a virtualenv of its own, because they 
     python3 -m venv peers && peers/bin/pip install . 'numpy<2' torch demucs openunmix
     peers/bin/python benchmarks/peers.py
 
-What is not installed is left out, and the page says so. Weights are random: speed does not depend on them, and none are
-downloaded. Every separator gets an array and gives four stems (of the WaveNet: its three), as its own users call it.
-Writes the section "peers" of SPEED.md.
+What is not installed is left out, and the page says so; without any of them nothing is measured. Weights are random:
+speed does not depend on them, and none are downloaded. Every separator gets an array and gives four stems (of the
+WaveNet: its three), as its own users call it. Writes the section "peers" of SPEED.md.
 """
 
 import argparse
@@ -204,9 +204,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cores", nargs="+", type=int, default=CORES, help="how many, one run after the other")
     on = parser.parse_args().cores
-    separators, networks = timed(SEPARATORS, on), timed(NETWORKS, on)
     packages = ("torch", "demucs", "openunmix")
     left_out = [package for package in packages if missing(package)]
+    if len(left_out) == len(packages):
+        sys.exit(f"none of {', '.join(packages)} is installed: see peers.py --help")
+    separators, networks = timed(SEPARATORS, on), timed(NETWORKS, on)
     used = ", ".join(f"{package} {version(package)}" for package in packages if package not in left_out)
     text = (
         f"{used}; random weights.{' Not installed, so left out: ' + ', '.join(left_out) + '.' if left_out else ''}\n\n"

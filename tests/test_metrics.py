@@ -30,6 +30,18 @@ def test_sdr_is_musevals() -> None:
         assert sdr(references[name], estimates[name], RATE) == pytest.approx(expected, abs=0.01)
 
 
+def test_a_second_of_silence_in_an_estimate_counts() -> None:
+    """museval leaves it out: who estimates nothing where a stem is hard would score better there."""
+    references = {"vocals": 0.3 * noise(4, 0), "accompaniment": 0.2 * noise(4, 1)}
+    estimates = {name: 1.1 * audio for name, audio in references.items()}
+    estimates["vocals"][: 3 * RATE] = 0
+    (target,) = (
+        t for t in json.loads(bss_eval("noise", references, estimates, RATE))["targets"] if t["name"] == "vocals"
+    )
+    assert np.nanmedian([frame["metrics"]["SDR"] for frame in target["frames"]]) == pytest.approx(20, abs=0.01)
+    assert sdr(references["vocals"], estimates["vocals"], RATE) == pytest.approx(0, abs=1e-9)
+
+
 @pytest.mark.parametrize("decibels", [-10, 0, 3, 20, 60])
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("seconds", [0.5, 1, 3.3])

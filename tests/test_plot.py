@@ -20,8 +20,8 @@ def test_an_outline_has_the_songs_extremes_and_length(frames: int) -> None:
     music = 0.9 * noise(frames)
     drawn = plot.outline(np.array_split(music, 3), frames, 44100)
     assert len(drawn.low) == len(drawn.high) == drawn.spectra.shape[1] <= plot.COLUMNS
-    assert drawn.low.min() == min(music.min(), drawn.low.min(initial=0)) if frames % 256 else music.min()
-    assert drawn.high.max() >= music.max()
+    assert drawn.low.min() in (music.min(), min(0, music.min()))  # the last part may hold zeros beyond the end
+    assert drawn.high.max() in (music.max(), max(0, music.max()))
     assert frames / 44100 <= drawn.seconds <= max(frames + 256, frames * 1.01) / 44100
 
 

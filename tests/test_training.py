@@ -252,6 +252,12 @@ def test_a_training_that_is_there_is_kept(
     assert contents(trained) == before
 
 
+def test_an_unknown_loss_is_refused_before_the_data_is_touched(tiny: Preset, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown loss 'l3'"):
+        train(override(tiny, ["loss.name=l3"]), tmp_path / "nowhere", tmp_path / "run", report=lambda line: None)
+    assert not (tmp_path / "run").exists()
+
+
 def test_going_on_with_other_data_is_refused(trained: Path, tiny: Preset, data_root: Path, tmp_path: Path) -> None:
     other = shutil.copytree(data_root, tmp_path / "other")
     shutil.rmtree(other / "train" / "train 0")

@@ -7,6 +7,7 @@ import typing
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import resources
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,11 @@ class TrainingConfig:
             require(getattr(self, name) >= 1, f"training.{name}", getattr(self, name), "at least 1")
         budget = self.cpu_seconds
         require(budget is None or budget > 0, "training.cpu_seconds", budget, "above 0, or null for no limit")
-        require(self.learning_rate > 0, "training.learning_rate", self.learning_rate, "above 0")
+        require(0 < self.learning_rate < inf, "training.learning_rate", self.learning_rate, "above 0, and finite")
+        clip, decay = self.clip_norm, self.weight_decay
+        require(clip is None or 0 < clip < inf, "training.clip_norm", clip, "above 0, or null for no limit")
+        require(decay is None or 0 <= decay < inf, "training.weight_decay", decay, "at least 0, or null for none")
+        require(0 <= self.seed < 2**32, "training.seed", self.seed, "from 0 to 2**32 - 1")
         require(self.average is None or 0 < self.average < 1, "training.average", self.average, "above 0 and below 1")
         if self.schedule not in ("constant", "cosine"):
             raise ConfigError(one_of("training.schedule", self.schedule, ("constant", "cosine")))

@@ -1,6 +1,6 @@
 """From tracks to training examples, with tf.data.
 
-The pipeline decodes what the cache holds in the graph, draws fragments and mixes them. Every example is a function
+The pipeline draws fragments of what the cache holds and mixes them, in the graph. Every example is a function
 of the seed and its number alone, so that a training that was interrupted goes on with exactly the examples that
 come next.
 """
@@ -25,7 +25,7 @@ from tfwavesep.stems import STEMS
 from tfwavesep.tracks import Track
 
 MEMORY_LIMIT = 4 * 2**30
-"""Bytes of decoded audio kept in memory; a data set above it is decoded anew, fragment by fragment."""
+"""Bytes of decoded audio to train on that are kept in memory; more is decoded anew, fragment by fragment."""
 
 VALIDATION_SECONDS = 20.0
 """At most so many seconds of each validation track are used, in fragments spread over it."""
@@ -306,7 +306,7 @@ def _validation(preset: Preset, valid: list[Track], cache: Path) -> tf.data.Data
     """Fixed fragments, spread evenly over each track, mixed as the songs are."""
     model, length = preset.model, preset.data.target_length
     prepared = {stem: prepare(valid, stem, model, cache) for stem in STEMS}
-    banks = {stem: Bank(p, model.channels, in_memory=True) for stem, p in prepared.items()}
+    banks = {stem: Bank(p, model.channels, in_memory=False) for stem, p in prepared.items()}  # little of each is used
     places = [
         (track, start)
         for track, samples in enumerate(prepared["vocals"].lengths)

@@ -65,7 +65,8 @@ def bss_eval(name: str, references: Estimates, estimates: Estimates, sample_rate
 
 def sdr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
     """Median over 1-second frames of `10 log10(|s|^2 / |s - e|^2)`, in dB; frames with a silent reference are left
-    out. Equal to museval's SDR, and quick.
+    out. Equal to museval's SDR, and quick, except that a silent estimate counts (0 dB): museval leaves out a second in
+    which any reference or estimate of the track is silent.
 
     Args:
         reference: `(time, channels)`.

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 FORMS = {
     "none": "float32",
-    "float16": "weights in float16, computed in float32: half the size",
-    "int8-weights": "weights in int8, one scale per filter, computed in float32: a quarter of the size",
+    "float16": "weights in float16, computed in float32",
+    "int8-weights": "weights in int8, one scale per filter, computed in float32",
     "dynamic": "weights in int8, computed in int8 with ranges taken from each segment as it comes: what comes out "
     "depends on where segments begin",
     "int8": "weights in int8, computed in int8 with ranges from calibration on music; in float32 where the range "

@@ -61,6 +61,7 @@ def train(
     _check_workdir(workdir, preset, resume)
     hosts.join(preset.training.batch_size)
     report = report if hosts.is_first() else _to_nobody
+    losses.make(preset.loss.name, preset.loss.options, preset.model.targets)  # before hours of decoding
     report(f"{preset.name}: preparing {root}")
     datasets = data.open_datasets(preset, root, extra)
     _check_data(workdir, datasets)
@@ -159,7 +160,7 @@ def _strategy() -> tf.distribute.Strategy:
     """All GPUs of this machine if it has several, else no distribution.
 
     Raises:
-        ConfigError: TF_CONFIG asks for several machines.
+        ConfigError: TF_CONFIG asks for several machines, or there is no such loss.
     """
     if _machines(os.environ.get("TF_CONFIG", "")) > 1:
         raise ConfigError(
