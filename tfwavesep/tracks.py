@@ -180,7 +180,7 @@ def _sum(files: Sequence[Path]) -> tuple[np.ndarray, int]:
 
 
 def find_extra(text: str) -> tuple[str, list[Track]]:
-    """Extra material for one stem only.
+    """Extra material for one stem only, or whole accompaniments, for models that do not take them apart.
 
     Args:
         text: "STEM=FOLDER", or "STEM=FOLDER@left" or "@right" to use one channel of stereo files (karaoke
