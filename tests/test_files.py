@@ -60,6 +60,14 @@ def test_permissions_are_as_the_user_wants_them(tmp_path: Path, mask: int) -> No
     assert stat.S_IMODE((tmp_path / "song.wav").stat().st_mode) == 0o666 & ~mask
 
 
+def test_writing_leaves_the_umask_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is one for all threads: whoever sets it, if only to read it, changes what the others write meanwhile."""
+    masks: list[int] = []
+    monkeypatch.setattr(os, "umask", lambda mask: masks.append(mask) or 0)
+    write(tmp_path / "song.wav")
+    assert not masks
+
+
 @pytest.mark.parametrize(("name", "message"), [("folder", "folder: cannot be"), ("file/song.wav", "file: cannot be")])
 def test_places_that_cannot_be_written_to_are_named(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "folder").mkdir()

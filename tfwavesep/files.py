@@ -119,27 +119,31 @@ def atomic(path: Path, lock: bool = False) -> Iterator[Path]:
     Raises:
         OutputError: the folder cannot be written to, or `path` is a folder; or the upload fails.
     """
-    beside = Path(tempfile.gettempdir(), path.name) if is_remote(path) else path
-    with _temporary(beside, lock) as temporary:
-        yield temporary
-        if is_remote(path):
+    if is_remote(path):
+        with _temporary(Path(tempfile.gettempdir(), path.name), lock, 0o600) as temporary:
+            yield temporary
             urls.put(temporary, path)
-        else:
+    else:
+        with _temporary(path, lock, 0o666) as temporary:
+            yield temporary
             _rename(temporary, path)
 
 
 @contextmanager
-def _temporary(path: Path, lock: bool) -> Iterator[Path]:
-    """A new file beside `path`; gone, unless it has been renamed, when the block ends."""
+def _temporary(path: Path, lock: bool, mode: int) -> Iterator[Path]:
+    """A new file beside `path`; gone, unless it has been renamed, when the block ends.
+
+    The system takes the user's umask off the mode: it is the whole process's, and cannot be read without setting it.
+    """
     new_folders = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if lock:
             sweep(path)
-        handle, name = tempfile.mkstemp(prefix=PREFIX, suffix=f"-{_tail(path.name)}", dir=path.parent)
+        temporary = path.with_name(f"{PREFIX}{uuid.uuid4().hex[:8]}-{_tail(path.name)}")
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
     except OSError as error:
         raise OutputError(f"{path.parent}: cannot be written to: {error.strerror}") from error
-    temporary = Path(name)
     try:
         if lock:
             with suppress(OSError):  # a file system without locks
@@ -155,7 +159,6 @@ def _temporary(path: Path, lock: bool) -> Iterator[Path]:
 
 def _rename(temporary: Path, path: Path) -> None:
     try:
-        temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
@@ -184,12 +187,6 @@ def sweep(path: Path) -> bool:
             except OSError:
                 clean = False
     return clean
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def cache_folder() -> Path:
