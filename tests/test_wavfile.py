@@ -68,6 +68,31 @@ def test_a_pipe_gets_the_same_samples_and_a_length_that_nobody_knows(subtype: st
         np.testing.assert_array_equal(soundfile.read(io.BytesIO(data), always_2d=True)[0], samples)
 
 
+@pytest.mark.parametrize("before", [b"", b"mine"])
+def test_a_file_that_is_appended_to_gets_what_a_pipe_gets(before: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "song.wav"
+    path.write_bytes(before)
+    with path.open("ab") as file:
+        wav = WavFile(file, 44100, 1, "PCM_16")
+        wav.write(np.ones((3, 1), np.int16))
+        wav.close()
+    pipe = OneWay()
+    wav = WavFile(pipe, 44100, 1, "PCM_16")
+    wav.write(np.ones((3, 1), np.int16))
+    wav.close()
+    assert path.read_bytes() == before + pipe.getvalue()
+
+
+def test_a_file_is_written_from_where_it_stands() -> None:
+    alone, _ = written(io.BytesIO(), "PCM_16")
+    file = io.BytesIO(b"mine" + b"old" * 10_000)
+    file.seek(4)
+    data, _ = written(file, "PCM_16")
+    assert data[:4] == b"mine"
+    assert data[4:].startswith(alone)
+    assert file.tell() == 4 + len(alone)
+
+
 @pytest.mark.parametrize("limit", [2**32 - 1, 1000])
 @pytest.mark.parametrize("subtype", DTYPES)
 def test_the_header_tells_how_much_follows(subtype: str, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,11 @@ Reference:
     EBU Tech 3306 (RF64), section 3.5: a JUNK chunk that becomes ds64 when a file grows beyond 4 GiB.
 """
 
+import fcntl
+import os
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import BinaryIO
 
 import numpy as np
@@ -37,7 +40,8 @@ class WavFile:
     """A WAV that is being written to an open binary file.
 
     Args:
-        file: to write to. A pipe gets lengths that say "until the end".
+        file: to write to, from where it stands. A pipe, or a file that is open for appending, where nobody can go back,
+            gets lengths that say "until the end".
         sample_rate: Hz.
         channels: how many.
         subtype: PCM_16, PCM_24 or FLOAT.
@@ -52,6 +56,7 @@ class WavFile:
         self._subtype = subtype
         self._middle = _format(sample_rate, channels, self._frame, subtype) + _info(tags or {})
         self._bytes = 0
+        self._start = _start(file)
         file.write(self._header(None))
 
     def write(self, samples: np.ndarray) -> None:
@@ -63,10 +68,11 @@ class WavFile:
     def close(self) -> None:
         """Fill in the lengths. The file stays open."""
         self._file.write(b"\0" * (self._bytes % 2))
-        if self._file.seekable():
-            self._file.seek(0)
+        if self._start is not None:
+            end = self._file.tell()
+            self._file.seek(self._start)
             self._file.write(self._header(self._bytes))
-            self._file.seek(0, 2)
+            self._file.seek(end)
 
     def _header(self, size: int | None) -> bytes:
         frames = 0 if size is None else size // self._frame
@@ -81,6 +87,16 @@ class WavFile:
             middle,
             struct.pack("<4sI", b"data", ELSEWHERE if large else _told(size)),
         ])  # fmt: skip
+
+
+def _start(file: BinaryIO) -> int | None:
+    """Where a file stands, None if nobody can go back there to write."""
+    if not file.seekable():
+        return None
+    with suppress(OSError):  # not a file of the system
+        if fcntl.fcntl(file.fileno(), fcntl.F_GETFL) & os.O_APPEND:
+            return None
+    return file.tell()
 
 
 def _told(length: int | None) -> int:
