@@ -329,6 +329,16 @@ def test_another_model_is_named(kind: tuple[Serve, type], model: Path) -> None:
         open_backend(url.replace("tiny", "huge"))
 
 
+@pytest.mark.parametrize("body", [b"[]", b'"outputs"', b"3", b"null", b'{"outputs": "x"}', b"no json", b"\xff"])
+def test_an_answer_that_is_nothing_of_the_kind_is_named(
+    body: bytes, monkeypatch: pytest.MonkeyPatch, model: Path
+) -> None:
+    monkeypatch.setattr(tf_serving.Handler, "_reply", lambda self, status, values: self._send(status, body))
+    with rest_server(Model(model / "1")) as url, pytest.raises(ModelError) as caught:
+        open_backend(url)
+    assert str(caught.value).startswith(url)
+
+
 @pytest.fixture(scope="module")
 def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SavedModel that is not of this package."""
@@ -402,6 +412,10 @@ def test_stopping_early_cancels_what_is_under_way(kind: tuple[Serve, type], mode
         ("grpc://localhost/tiny", "must be grpc://HOST:PORT/NAME"),
         ("grpc://localhost:8500", "must be grpc://HOST:PORT/NAME"),
         ("grpc://localhost:8500/a/b", "must be grpc://HOST:PORT/NAME"),
+        ("grpc://localhost:abc/tiny", "must be grpc://HOST:PORT/NAME"),
+        ("grpc://localhost:99999/tiny", "must be grpc://HOST:PORT/NAME"),
+        ("grpc://[localhost:8500/tiny", "must be grpc://HOST:PORT/NAME"),
+        ("http://localhost:abc/v1/models/tiny", "must be like http://localhost:8501/v1/models/default"),
         ("http://localhost:8501/tiny", "must be like http://localhost:8501/v1/models/default"),
         ("grcp://localhost:8500/tiny", "unknown kind of URL 'grcp': did you mean 'grpc'"),
     ],

@@ -164,7 +164,9 @@ class Handler(BaseHTTPRequestHandler):
             self._reply(STATUS[error.code.name], {"error": str(error)})
 
     def _reply(self, status: int, values: dict[str, Any]) -> None:
-        body = json.dumps(values).encode()
+        self._send(status, json.dumps(values).encode())
+
+    def _send(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

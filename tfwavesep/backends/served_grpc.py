@@ -99,8 +99,12 @@ class GrpcBackend(ServedBackend):
 
 def _parse(url: str) -> tuple[str, str]:
     """Host with port, and the model's name."""
-    parts = urlsplit(url)
-    name = parts.path.strip("/")
-    if not parts.hostname or not parts.port or not name or "/" in name:
+    try:
+        parts = urlsplit(url)
+        complete = parts.hostname and parts.port
+    except ValueError:  # no number, or none of a port
+        complete = None
+    name = parts.path.strip("/") if complete else ""
+    if not name or "/" in name:
         raise ModelError(f"{url}: must be grpc://HOST:PORT/NAME, such as grpc://localhost:8500/default")
     return parts.netloc, name

@@ -52,12 +52,16 @@ class RestBackend(ServedBackend):
         try:
             answer = self._http.request("POST", f"{self.url}:predict", body=body, headers=headers)
             values = json.loads(answer.data)
+        except urllib3.exceptions.LocationValueError as error:
+            raise ModelError(f"{self.url}: must be like http://localhost:8501/v1/models/default ({error})") from error
         except urllib3.exceptions.ReadTimeoutError as error:
             raise ModelError(f"{self.url}: did not answer within {self.deadline:g} s") from error
         except urllib3.exceptions.HTTPError as error:
             raise ModelError(f"{self.url}: cannot be reached, tried {ATTEMPTS} times ({_reason(error)})") from error
         except ValueError as error:
             raise ModelError(f"{self.url}: answered {answer.status} with something that is not json") from error
+        if not isinstance(values, dict):
+            raise ModelError(f"{self.url}: answered {answer.status} with something that is not a json object")
         if answer.status != 200 or "outputs" not in values:
             raise ModelError(f"{self.url}: answered {answer.status}: {' '.join(str(values.get('error')).split())}")
         return values["outputs"]
