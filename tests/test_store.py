@@ -72,6 +72,43 @@ def test_a_file_that_was_not_exported_is_refused(copy: Path) -> None:
         open_backend(str(copy / "1"))
 
 
+def test_a_form_that_was_not_exported_is_refused(copy: Path) -> None:
+    about = config_of(copy)
+    for files in ({name: told for name, told in about["files"].items() if name != "model.tflite"}, {}):
+        (copy / "config.json").write_text(json.dumps({**about, "files": files}))
+        with pytest.raises(ModelError, match=r"model\.tflite: is not part of the model"):
+            open_backend(str(copy))
+
+
+FILES: dict[str, tuple[object, str]] = {
+    "a list": ([], "'files' must hold an object"),
+    "nothing": (None, "'files' must hold an object"),
+    "an entry that is no object": ({"model.tflite": "abc"}, "bytes and sha256 of model.tflite"),
+    "an entry without its SHA-256": ({"model.tflite": {"bytes": 3}}, "bytes and sha256 of model.tflite"),
+    "an entry without its size": ({"model.tflite": {"sha256": "abc"}}, "bytes and sha256 of model.tflite"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_checksums_that_cannot_be_meant_are_named_in_one_line(copy: Path, name: str) -> None:
+    files, reason = FILES[name]
+    (copy / "config.json").write_text(json.dumps({**config_of(copy), "files": files}))
+    with pytest.raises(ModelError, match=reason) as caught:
+        open_backend(str(copy))
+    assert str(caught.value).startswith(str(copy / "config.json"))
+
+
+def test_what_is_not_the_models_own_is_told(copy: Path, archive: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(archive, tmp_path / "tiny.zip"))
+    assert store.strangers(copy) == store.strangers(path) == []
+    (copy / "1" / "notes").mkdir()
+    (copy / "1" / "notes" / "thesis.txt").write_text("mine")
+    (copy / "home").symlink_to(tmp_path)
+    assert store.strangers(copy) == ["1/notes/thesis.txt", "home"]
+    rewrite(path, lambda members: members.update({"photo.jpg": b"mine"}))
+    assert store.strangers(path) == ["photo.jpg"]
+
+
 def test_a_zip_file_opens_like_its_folder(archive: Path) -> None:
     backend = open_backend(str(archive))
     assert type(backend) is LiteRTBackend
@@ -124,6 +161,10 @@ DAMAGES: dict[str, Callable[[dict[str, bytes]], None]] = {
     "2 times config.json": lambda members: members.update({"config.json": b"{}"}),
     "leads out": _name_that_leads_out,
     "'files'": lambda members: _config(members, lambda about: about.pop("files")),
+    "'files' must hold": lambda members: _config(members, lambda about: about.update(files=[])),
+    "sha256 of model.keras": lambda members: _config(
+        members, lambda about: about["files"]["model.keras"].pop("sha256")
+    ),
     "'model'": lambda members: _config(members, lambda about: about.pop("model")),
     "sample_rate": lambda members: _config(members, lambda about: about["model"].update(sample_rate=0)),
 }
@@ -141,6 +182,51 @@ def test_a_damaged_zip_file_is_refused_and_nothing_is_kept(
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not [p for p in tmp_path.rglob("*") if p.is_file() and p != path]
+
+
+def encrypted(archive: Path, path: Path) -> None:
+    """Set the flag of every member, before it and in the list at the end."""
+    data = bytearray(archive.read_bytes())
+    with zipfile.ZipFile(archive) as file:
+        for member in file.infolist():
+            data[member.header_offset + 6] |= 1
+        at = file.start_dir
+    while (at := data.find(b"PK\1\2", at)) >= 0:
+        data[at + 8] |= 1
+        at += 4
+    path.write_bytes(data)
+
+
+def broken(compression: int) -> Callable[[Path, Path], None]:
+    """Compress every member in that way, and damage one at its beginning."""
+
+    def write(archive: Path, path: Path) -> None:
+        with zipfile.ZipFile(archive) as old, zipfile.ZipFile(path, "w", compression) as new:
+            for name in old.namelist():
+                new.writestr(name, old.read(name))
+            member = new.getinfo("tiny/model.tflite")
+        with path.open("r+b") as file:
+            file.seek(member.header_offset + 30 + len(member.filename))
+            file.write(b"\xff" * 20)
+
+    return write
+
+
+UNREADABLE = {
+    "encrypted": encrypted,
+    "deflate": broken(zipfile.ZIP_DEFLATED),
+    "bzip2": broken(zipfile.ZIP_BZIP2),
+    "lzma": broken(zipfile.ZIP_LZMA),
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_a_zip_file_that_cannot_be_read_is_refused(archive: Path, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.zip"
+    UNREADABLE[kind](archive, path)
+    with pytest.raises(ModelError, match=r"is not the zip file of a model, or is damaged: .* cannot be read") as caught:
+        open_backend(str(path))
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("share", [0, 0.5, 0.99])

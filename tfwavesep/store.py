@@ -9,7 +9,8 @@ import os
 import shutil
 import tempfile
 import zipfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path, PurePosixPath
@@ -125,6 +126,7 @@ def read(folder: Path) -> StoredModel:
         raise ModelError(f"{folder}: has no {CONFIG}; a model is a folder that `tfwavesep export` wrote")
     try:
         about = read_json(path)
+        told_files(about)
         return StoredModel(folder, about, stored_config(about))
     except KeyError as error:
         raise ModelError(f"{path}: is damaged: {error} is missing") from error
@@ -149,6 +151,21 @@ def stored_config(about: dict[str, Any]) -> StoredConfig:
     )
 
 
+def told_files(about: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Size and SHA-256 of a model's files by name, as its `config.json` tells them; empty if it does not.
+
+    Raises:
+        ValueError: it tells something else.
+    """
+    files = about.get("files", {})
+    if not isinstance(files, dict):
+        raise ValueError("'files' must hold an object")
+    for name, told in files.items():
+        if not (isinstance(told, dict) and isinstance(told.get("bytes"), int) and isinstance(told.get("sha256"), str)):
+            raise ValueError(f"'files' must tell bytes and sha256 of {name}")
+    return files
+
+
 def write(folder: Path, about: dict[str, Any]) -> None:
     """Write a model's `config.json`, with the size and the SHA-256 of every other file in the folder."""
     files = {
@@ -161,22 +178,41 @@ def write(folder: Path, about: dict[str, Any]) -> None:
 
 
 def verify(model: StoredModel, form: Path) -> None:
-    """Make sure that a form is what was exported, file by file.
+    """Make sure that a form is what was exported, file by file; if `config.json` tells of no files, it may be anything.
 
     Raises:
         ModelError: a file is missing, damaged, changed, or was not there at export.
     """
-    told = model.about.get("files", {})
+    if "files" not in model.about:
+        return
+    told = told_files(model.about)
     there = {form} if form.is_file() else {path for path in form.rglob("*") if path.is_file()}
     expected = {model.folder / name for name in told if form in ((model.folder / name), *(model.folder / name).parents)}
     for path in sorted(expected - there):
         raise ModelError(f"{path}: is missing; get or export the model again")
-    for path in sorted(there if expected else ()):
+    for path in sorted(there - {model.folder / CONFIG}):
         name = path.relative_to(model.folder).as_posix()
         if name not in told:
-            raise ModelError(f"{path}: is not part of the model that was exported; remove it")
+            raise ModelError(f"{path}: is not part of the model that was exported; move it elsewhere")
         if sha256(path) != told[name]["sha256"]:
             raise ModelError(f"{path}: is damaged or changed (its SHA-256 is not the one in {CONFIG}); get it again")
+
+
+def strangers(model: Path) -> list[str]:
+    """The names of what a model folder, or a zip file of one, holds that is not the model's own.
+
+    Raises:
+        ModelError: it is no model, or is damaged.
+    """
+    if model.suffix == ".zip":
+        with _opened(model) as (file, root, text):
+            names = {name for name in file.namelist() if not name.endswith("/")}
+            own = {root + name for name in (CONFIG, *told_files(json.loads(text)))}
+    else:
+        own = {CONFIG, *told_files(read(model).about)}
+        found = (path for path in model.rglob("*") if path.is_symlink() or not path.is_dir())
+        names = {path.relative_to(model).as_posix() for path in found}
+    return sorted(names - own)
 
 
 def pack(folder: Path, archive: Path) -> None:
@@ -200,30 +236,43 @@ def unpack(archive: Path) -> Path:
         folder = cache_folder() / "models" / sha256(archive)[:32]
         if not folder.exists():
             _unpack(archive, folder)
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, ConfigError, NotImplementedError, EOFError) as error:
-        raise ModelError(f"{archive}: is not the zip file of a model, or is damaged: {error}") from error
     except OSError as error:
         raise OutputError(f"{archive}: cannot be unpacked to {cache_folder()}: {error.strerror}") from error
     return folder
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    with zipfile.ZipFile(archive) as file:
-        root = _root(file)
-        text = file.read(root + CONFIG)
-        about = json.loads(text)
-        stored_config(about)
+    with _opened(archive) as (file, root, text):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder.parent) as name:
             beside = Path(name) / "model"
             beside.mkdir()
             (beside / CONFIG).write_bytes(text)
-            for path, told in about["files"].items():
+            for path, told in json.loads(text)["files"].items():
                 target = beside / _inside(path)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(_checked(file, root + path, told))
             with suppress(FileExistsError):  # somebody else was quicker
                 shutil.move(beside, folder)
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[tuple[zipfile.ZipFile, str, bytes]]:
+    """A model's zip file, the prefix of its names, and its `config.json`.
+
+    Raises:
+        ModelError: it is none, or it turns out in the block to be damaged.
+    """
+    try:
+        with zipfile.ZipFile(archive) as file:
+            root = _root(file)
+            text = _content(file, root + CONFIG)
+            about = json.loads(text)
+            stored_config(about)
+            told_files(about)
+            yield file, root, text
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, ConfigError, NotImplementedError) as error:
+        raise ModelError(f"{archive}: is not the zip file of a model, or is damaged: {error}") from error
 
 
 def _root(file: zipfile.ZipFile) -> str:
@@ -232,6 +281,14 @@ def _root(file: zipfile.ZipFile) -> str:
     if len(found) != 1:
         raise ValueError(f"it holds {len(found)} times {CONFIG}")
     return found[0].removesuffix(CONFIG)
+
+
+def _content(file: zipfile.ZipFile, name: str) -> bytes:
+    """What is in a file of a zip file."""
+    try:
+        return file.read(name)
+    except Exception as error:  # RuntimeError if it is encrypted, and each way of compressing has errors of its own
+        raise ValueError(f"{name} cannot be read: {error}") from error
 
 
 def _inside(name: str) -> PurePosixPath:
@@ -245,7 +302,7 @@ def _checked(file: zipfile.ZipFile, name: str, told: dict[str, Any]) -> bytes:
     """A file out of a zip file, if it is the one that `config.json` tells of."""
     if file.getinfo(name).file_size != told["bytes"]:
         raise ValueError(f"{name} has not the size that {CONFIG} tells")
-    data = file.read(name)
+    data = _content(file, name)
     if hashlib.sha256(data).hexdigest() != told["sha256"]:
         raise ValueError(f"the SHA-256 of {name} is not the one in {CONFIG}")
     return data
