@@ -5,7 +5,9 @@ from pathlib import Path
 
 from tfwavesep import Separator, separate_file
 
-song, folder = Path(sys.argv[1]), Path(sys.argv[2])
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
+song, folder = map(Path, sys.argv[1:])
 separator = Separator.load("default")
 for stem, path in separate_file(separator, song, folder).stems.items():
     print(stem, path)

@@ -134,11 +134,18 @@ def test_stems_come_while_the_song_goes_on() -> None:
         (np.array([0, np.nan, 0]), "NaN or infinite"),
         (np.array([[0, -np.inf]]), "NaN or infinite"),
         (np.zeros((2, 3, 1)), r"shape \(2, 3, 1\)"),
+        (np.zeros((2, 1000)), r"shape \(2, 1000\): must be .* \(time, channels\)"),
     ],
 )
 def test_samples_that_cannot_be_used_are_refused(mixture: np.ndarray, message: str) -> None:
     with pytest.raises(AudioError, match=message):
         separator().separate(mixture, RATE)
+
+
+@pytest.mark.parametrize("sample_rate", [0, -44100])
+def test_a_rate_that_is_none_is_refused(sample_rate: int) -> None:
+    with pytest.raises(AudioError, match=f"a sample rate of {sample_rate}: must be above 0"):
+        separator().separate(np.zeros((10, 2)), sample_rate)
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 3601, float("nan")])

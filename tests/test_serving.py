@@ -464,5 +464,8 @@ def test_the_shell_script_separates(model: Path, tmp_path: Path) -> None:
         for stem in ("vocals", "drums", "bass", "other")
     ]
     np.testing.assert_array_equal(sum(stems), mixture)
+    unreachable = subprocess.run(command, capture_output=True, text=True, check=False)
     assert failed.returncode == 1
     assert "Servable not found" in failed.stderr
+    assert unreachable.returncode
+    assert "connect" in unreachable.stderr

@@ -11,7 +11,7 @@ import numpy as np
 from tfwavesep.backends import Backend, open_backend
 from tfwavesep.chunking import Grid, segment_length
 from tfwavesep.decoding import BLOCK_LENGTH
-from tfwavesep.errors import ConfigError
+from tfwavesep.errors import AudioError, ConfigError
 from tfwavesep.streaming import Course, Piece, Stream, as_audio
 
 
@@ -127,5 +127,11 @@ class Separator:
 
     def course(self, sample_rate: int) -> Course:
         """A song's way as numbers, among them its `latency` in seconds: how long a sample waits at most for those
-        after it (look-ahead, block and resampling; the time to compute comes on top)."""
+        after it (look-ahead, block and resampling; the time to compute comes on top).
+
+        Raises:
+            AudioError: the rate is not above 0.
+        """
+        if sample_rate <= 0:
+            raise AudioError(f"a sample rate of {sample_rate}: must be above 0, in Hz")
         return Course(sample_rate, self.sample_rate, Grid(self.target_length, self.backend.config.context))

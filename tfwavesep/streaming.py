@@ -17,6 +17,9 @@ from tfwavesep.backends import Backend
 from tfwavesep.chunking import Grid, Segmenter
 from tfwavesep.errors import AudioError
 
+MOST_CHANNELS = 256
+"""More are taken for an array that lies on its side, `(channels, time)`."""
+
 RESAMPLED_LENGTH = 4096
 """Samples, at the lower of two rates, that are resampled at a time: 0.1 s at 44.1 kHz."""
 
@@ -60,7 +63,7 @@ def as_audio(samples: np.ndarray) -> np.ndarray:
         AudioError: they are of another form.
     """
     samples = np.asarray(samples)
-    if samples.ndim not in (1, 2) or samples.dtype.kind != "f":
+    if samples.ndim not in (1, 2) or samples.dtype.kind != "f" or samples[0:1].size > MOST_CHANNELS:
         kind = f"{samples.dtype} of shape {samples.shape}"
         raise AudioError(f"samples are {kind}: must be float, full scale 1.0, of shape (time, channels)")
     return np.asarray(samples if samples.ndim == 2 else samples[:, np.newaxis], np.float32)

@@ -5,9 +5,10 @@
 set -eu
 song=$1
 url=$2
-base64 -w 0 "$song" |
+answer=$(base64 -w 0 "$song" |
     jq -R '{signature_name: "separate_wav", inputs: {wav_bytes: [{b64: .}]}}' |
-    curl -sS -d @- "$url:predict" |
+    curl -sS -d @- "$url:predict")
+printf '%s\n' "$answer" |
     jq -r '.error // (.outputs | to_entries[] | .key + " " + .value[0].b64)' |
     while read -r name samples; do
         [ "${name%_bytes}" != "$name" ] || { echo "$name $samples" >&2; exit 1; }
