@@ -62,7 +62,8 @@ class Progress:
             self._say(f"{outcome.source}: done already", err=True)
         else:
             self.done.append(outcome)
-            self._say(f"{outcome.source} ({outcome.seconds:.1f} s): {', '.join(outcome.outputs.values())}")
+            made = [*outcome.outputs.values(), *([outcome.picture] if outcome.picture else [])]
+            self._say(f"{outcome.source} ({outcome.seconds:.1f} s): {', '.join(made)}")
         for warning in notes(outcome.warnings, outcome.gain_db, outcome.clipped):
             self._say(f"{outcome.source}: {warning}", err=True)
 

@@ -71,7 +71,7 @@ class Place(click.ParamType):
               help="Cores for each of ray's jobs.")  # fmt: skip
 @click.option("--worker-gpus", type=click.FloatRange(min=0), default=0.0, show_default=True,
               help="GPUs for each of ray's jobs; may be a fraction.")  # fmt: skip
-@click.option("--skip-existing", is_flag=True, help="Leave songs whose stems are there; make missing stems.")
+@click.option("--skip-existing", is_flag=True, help="Leave what is there; make missing stems and pictures.")
 @click.option("--overwrite", is_flag=True, help="Replace stems that are there.")
 @click.option("--shard", metavar="I/N", default="1/1", help="Do the I-th of N parts of the songs.")
 @click.option("--manifest", type=Place(), metavar="FILE",
@@ -194,8 +194,6 @@ def _refuse_idle(songs: tuple[Path, ...], folder: Path, options: dict[str, Any])
         raise click.UsageError(f"{idle}: only with a folder for the stems, not with -o -")
     if options["engine"] == "local" and (idle := _given(ONLY_WITH_RAY)):
         raise click.UsageError(f"{idle}: only with --engine ray")
-    if PIPE in songs and options["plot"]:
-        raise click.UsageError("--plot: only for files, as standard input cannot be read a second time")
     raw = options["raw_format"]
     if raw and PIPE not in (*songs, folder):
         raise click.UsageError("--raw-format: only with a pipe, - for the song or the output; files tell their own")

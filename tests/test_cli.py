@@ -237,6 +237,31 @@ def test_a_folder_is_separated_file_by_file(model: Path, run: Run, tmp_path: Pat
     assert stems == {Path(song) / f"{stem}.wav" for song in ("ä", "second/b") for stem in ("vocals", "other")}
 
 
+def test_a_second_run_makes_what_is_missing_and_tells_what(model: Path, run: Run, tmp_path: Path) -> None:
+    """One stem first, then all, then the picture: the same files as in one go, and nothing made twice."""
+    song, rows = wav(tmp_path), tmp_path / "rows.jsonl"
+
+    def separate(folder: str, *options: str) -> Result:
+        result = run("separate", song, "-m", model, "-o", tmp_path / folder, "--bits", "16", *options)
+        assert result.exit_code == 0, result.output
+        return result
+
+    goes_on = ("--skip-existing", "--manifest", str(rows))
+    separate("at once", "--plot")
+    separate("step by step", "--stems", "vocals", *goes_on)
+    vocals = tmp_path / "step by step" / "song" / "vocals.wav"
+    before = vocals.stat().st_mtime_ns
+    assert "vocals.wav" not in separate("step by step", *goes_on).stdout
+    shown = separate("step by step", "--plot", *goes_on).stdout
+    assert "plot.png" in shown
+    assert "wav," not in shown
+    assert "done already" in separate("step by step", "--plot", *goes_on).output
+    assert vocals.stat().st_mtime_ns == before
+    at_once, in_steps = (listing(tmp_path / folder / "song") for folder in ("at once", "step by step"))
+    assert {path.name: data for path, data in at_once.items()} == {path.name: data for path, data in in_steps.items()}
+    assert len(rows.read_text().splitlines()) == 4
+
+
 def test_references_are_compared(model: Path, run: Run, tmp_path: Path) -> None:
     write_track(tmp_path / "song")
     result = run("separate", tmp_path / "song" / "mixture.wav", "-m", model, "-o", tmp_path / "stems",

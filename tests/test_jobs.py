@@ -1,5 +1,7 @@
 """One song, from its file to its stems: whole or not at all, at the song's own rate, channels and length."""
 
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,8 +10,10 @@ import pytest
 import soundfile
 from doubles import RATE, SEGMENT, Smoother, noise, separator
 
+from tfwavesep import jobs
 from tfwavesep.batch import separate_file
 from tfwavesep.errors import AudioError, ConfigError, OutputExistsError
+from tfwavesep.jobs import Job, Settings
 from tfwavesep.separator import Separator
 
 
@@ -23,6 +27,13 @@ class Interrupted(Smoother):
         if self.calls == 2:
             raise KeyboardInterrupt
         return super().predict(mixture)
+
+
+class Unwanted(Smoother):
+    """Is not to be asked."""
+
+    def predict(self, mixture: np.ndarray) -> np.ndarray:
+        raise AssertionError("there is nothing to separate")
 
 
 def files(folder: Path) -> list[Path]:
@@ -132,3 +143,55 @@ def test_a_file_without_samples_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match="no samples"):
         separate_file(separator(), tmp_path / "none.wav", tmp_path / "stems")
     assert files(tmp_path / "stems") == []
+
+
+class Drawn(dict[str, Path]):
+    """Stands in for what draws, and remembers what of."""
+
+    def __call__(self, song: dict[str, Path], picture: Path, start: float = 0.0, title: str = "") -> None:
+        self.update(song)
+        picture.write_text(f"{title} from {start} s")
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Drawn:
+    """The files in the picture."""
+    drawn = Drawn()
+    monkeypatch.setattr(jobs, "plot", drawn)
+    return drawn
+
+
+def pictured(song: Path, folder: Path, *kept: str) -> Job:
+    """A job with a picture, for which some stems are there."""
+    outputs = {stem: folder / f"{stem}.wav" for stem in ("vocals", "drums", "bass", "other")}
+    for stem in kept:
+        folder.mkdir(exist_ok=True)
+        outputs[stem].write_text("mine")
+    return Job(song, outputs, Settings(start_seconds=0.1), picture=folder / "plot.png", kept=frozenset(kept))
+
+
+def test_a_picture_shows_the_stems_that_were_there_too(song: Path, tmp_path: Path, drawn: Drawn) -> None:
+    job = pictured(song, tmp_path / "out", "vocals", "bass")
+    outcome = jobs.run(separator(2), job)
+    assert drawn == {"mixture": song, **job.outputs}
+    assert (list(outcome.outputs), outcome.picture) == (["drums", "other"], str(job.picture))
+    assert [path.stem for path in job.outputs.values() if path.read_bytes() == b"mine"] == ["vocals", "bass"]
+
+
+def test_where_only_the_picture_is_missing_only_it_is_made(song: Path, tmp_path: Path, drawn: Drawn) -> None:
+    job = pictured(song, tmp_path / "out", "vocals", "drums", "bass", "other")
+    outcome = jobs.run(Separator(Unwanted(), SEGMENT), job)
+    assert drawn == {"mixture": song, **job.outputs}
+    assert (outcome.status, outcome.outputs, outcome.seconds) == ("done", {}, 0)
+    assert outcome.picture == str(job.picture)
+    assert {path.read_text() for path in job.outputs.values()} == {"mine"}
+
+
+def test_a_picture_of_a_pipe_shows_its_stems(song: Path, tmp_path: Path, drawn: Drawn) -> None:
+    """What came through a pipe is gone; to open it again would wait for ever."""
+    os.mkfifo(tmp_path / "pipe.wav")
+    threading.Thread(target=(tmp_path / "pipe.wav").write_bytes, args=(song.read_bytes(),), daemon=True).start()
+    job = pictured(tmp_path / "pipe.wav", tmp_path / "out")
+    jobs.run(separator(2), job)
+    assert drawn == job.outputs
+    assert (tmp_path / "out" / "plot.png").read_text() == "pipe.wav from 0.0 s"

@@ -106,3 +106,10 @@ def test_stems_that_are_there_are_kept(tmp_path: Path) -> None:
     jobs.run(separator(), song)
     with pytest.raises(OutputExistsError, match="exists already"):
         by_parts(song)
+
+
+def test_a_long_song_whose_stems_are_there_is_not_cut(tmp_path: Path) -> None:
+    """Only its picture is missing."""
+    song = job(tmp_path, Settings(), noise(16000))
+    assert len(parts.cut(replace(song, kept=frozenset(["vocals"])), separator(), 0.2)) > 3
+    assert parts.cut(replace(song, kept=frozenset(STEMS)), separator(), 0.2) == []

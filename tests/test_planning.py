@@ -135,7 +135,7 @@ def touch(*names: str) -> None:
 def test_what_is_there_is_skipped_and_what_is_missing_made(album: Path) -> None:
     touch("vocals")
     (job,) = made("single.flac", existing="skip").jobs
-    assert list(job.outputs) == ["other"]
+    assert list(job.written) == ["other"]
     touch("other")
     skipped = made("single.flac", existing="skip")
     assert not skipped.jobs
@@ -163,3 +163,31 @@ def test_stems_of_something_else_are_not_taken_for_done(album: Path, changed: st
     (outcome,) = planned.settled
     assert outcome.status == ("failed" if changed else "skipped")
     assert changed is None or f"made of another {changed}; --overwrite" in str(outcome.error)
+
+
+def test_a_picture_is_one_of_the_things_that_are_there_or_missing(album: Path) -> None:
+    picture = OUT / "single" / "plot.png"
+    touch("vocals")
+    (job,) = made("single.flac", existing="skip", pictures=True).jobs
+    assert (job.files, job.kept) == ([OUT / "single" / "other.wav", picture], {"vocals"})
+    picture.touch()
+    (job,) = made("single.flac", existing="skip", pictures=True).jobs
+    assert job.files == [OUT / "single" / "other.wav"]
+    touch("other")
+    (skipped,) = made("single.flac", existing="skip", pictures=True).settled
+    assert (skipped.status, skipped.picture) == ("skipped", str(picture))
+    picture.unlink()
+    (job,) = made("single.flac", existing="skip", pictures=True).jobs
+    assert job.files == [picture]
+    (job,) = made("single.flac", existing="overwrite", pictures=True).jobs
+    assert job.files == [OUT / "single" / "vocals.wav", OUT / "single" / "other.wav", picture]
+
+
+def test_stems_are_no_others_because_others_were_not_chosen(album: Path) -> None:
+    touch("vocals")
+    manifest = Manifest(Path("m.jsonl"))
+    manifest.append(Outcome("single.flac", settings=Settings(stems=("vocals",)).described()))
+    (job,) = made("single.flac", existing="skip", manifest=manifest).jobs
+    assert list(job.written) == ["other"]
+    (settled,) = made("single.flac", settings=Settings(segment_seconds=1.0), existing="skip", manifest=manifest).settled
+    assert "made of another settings" in str(settled.error)

@@ -108,6 +108,7 @@ class Job:
         overwrite: whether files that are there may be replaced.
         model_sha256: of the model's files, for the outcome.
         picture: where a picture of the song and its stems goes, if one is wanted.
+        kept: the stems that are there already and stay as they are; a picture shows them too.
     """
 
     source: Path
@@ -116,6 +117,17 @@ class Job:
     overwrite: bool = False
     model_sha256: str | None = None
     picture: Path | None = None
+    kept: frozenset[str] = frozenset()
+
+    @property
+    def written(self) -> dict[str, Path]:
+        """Where each stem goes that is made."""
+        return {stem: path for stem, path in self.outputs.items() if stem not in self.kept}
+
+    @property
+    def files(self) -> list[Path]:
+        """All that is made: stems, and the picture."""
+        return [*self.written.values(), *([self.picture] if self.picture else [])]
 
     def failed(self, error: str) -> "Outcome":
         """That nothing came of it, and why."""
@@ -196,7 +208,7 @@ def not_empty(pieces: Iterator[Piece], reader: Reader, settings: Settings) -> It
 
 
 def run(separator: Separator, job: Job, progress: Progress = nobody) -> Outcome:
-    """Separate a song.
+    """Separate a song; if all its stems are kept, only draw its picture.
 
     Args:
         separator: of the job's model and segment.
@@ -211,6 +223,8 @@ def run(separator: Separator, job: Job, progress: Progress = nobody) -> Outcome:
     """
     choice = job.settings.choice(separator.targets)
     refuse_existing(job)
+    if not job.written:
+        return _only_draw(job)
     with open_source(job.source, job.settings) as reader:
         return write(job, choice, reader, separated(separator, reader, job.settings), progress)
 
@@ -232,24 +246,37 @@ def write(job: Job, choice: Choice, reader: Reader, pieces: Iterable[Piece], pro
     began = time.monotonic()
     settings, info = job.settings, reader.info
     form, channels = settings.form, info.channels
-    opened = stem_files(job.outputs, choice, form, info.sample_rate, channels, settings.clip_mode, info.tags)
+    opened = stem_files(job.written, choice, form, info.sample_rate, channels, settings.clip_mode, info.tags)
     with opened as (append, written):
         done, length = 0.0, settings.length(info)
         for piece in pieces:
             append(piece)
             done += len(piece) / info.sample_rate
             progress(done, length)
-    if job.picture:
-        plot({"mixture": job.source, **job.outputs}, job.picture, settings.start_seconds, job.source.name)
-    return _outcome(job, written, info.sample_rate, reader.warnings, time.monotonic() - began)
+    _draw(job)
+    return _outcome(job, written, written.frames / info.sample_rate, reader.warnings, time.monotonic() - began)
 
 
-def _outcome(job: Job, written: Written, sample_rate: int, warnings: list[str], took: float) -> Outcome:
+def _only_draw(job: Job) -> Outcome:
+    began = time.monotonic()
+    _draw(job)
+    return _outcome(job, Written({}), 0.0, [], time.monotonic() - began)
+
+
+def _draw(job: Job) -> None:
+    """The picture, if one is wanted: of the mixture, unless that came through a pipe and is gone, and all stems."""
+    if job.picture and is_file(job.source):
+        plot({"mixture": job.source, **job.outputs}, job.picture, job.settings.start_seconds, job.source.name)
+    elif job.picture:
+        plot(job.outputs, job.picture, title=job.source.name)
+
+
+def _outcome(job: Job, written: Written, seconds: float, warnings: list[str], took: float) -> Outcome:
     return Outcome(
         source=str(job.source),
         outputs={stem: str(path) for stem, path in written.paths.items()},
         picture=str(job.picture) if job.picture else None,
-        seconds=written.frames / sample_rate,
+        seconds=seconds,
         took_seconds=round(took, 3),
         peak={stem: round(peak, 6) for stem, peak in written.peak.items()},
         gain_db=written.gain_db,
@@ -265,5 +292,5 @@ def _outcome(job: Job, written: Written, sample_rate: int, warnings: list[str], 
 def refuse_existing(job: Job) -> None:
     """Raise OutputExistsError if a job would overwrite a file that it may not."""
     if not job.overwrite:
-        for path in exist([*job.outputs.values(), *([job.picture] if job.picture else [])]):
+        for path in exist(job.files):
             raise OutputExistsError(f"{path}: exists already; --overwrite replaces it, or choose another folder")

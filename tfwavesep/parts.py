@@ -70,7 +70,7 @@ def cut(job: Job, separator: Separator, seconds: float = PART_SECONDS) -> list[P
     Raises:
         AudioError: the song cannot be read.
     """
-    if not is_file(job.source):  # a pipe can be read only once
+    if not job.written or not is_file(job.source):  # a pipe can be read only once
         return []
     with jobs.open_source(job.source, job.settings) as reader:
         info = reader.info

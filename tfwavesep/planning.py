@@ -5,9 +5,10 @@ Nothing is separated here, and nothing is written.
 
 import glob
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from tfwavesep import audio, files, urls
 from tfwavesep.errors import ConfigError, one_of
@@ -190,9 +191,9 @@ def plan(
         settings: of all.
         targets: of the model.
         output: where stems go.
-        existing: one of `EXISTING`. With "skip" a song whose stems are all there is done; of others only the missing
-            stems are written. If the manifest tells that they were made of another file, model or settings, that is
-            a failure.
+        existing: one of `EXISTING`. With "skip" a song whose stems (and picture, with `pictures`) are all there is
+            done; of others only what is missing is made. If the manifest tells that what is there was made of another
+            file, model or settings, that is a failure; which stems were chosen then does not matter.
         manifest: of earlier runs.
         model_sha256: the model's digest.
         shard: which part of how many: every n-th song, so that n machines share the work without talking.
@@ -217,8 +218,9 @@ def plan(
         job = Job(source.path, outputs, settings, existing == "overwrite", model_sha256, picture)
         settled = _rivalry(source, rival) if rival else None
         if exists and not settled:
-            settled = _done(job, source.etag, earlier.get(str(source.path)), exists)
-            job = replace(job, outputs={stem: path for stem, path in outputs.items() if not exists(path)})
+            there = [path for path in job.files if exists(path)]
+            settled = _done(job, source.etag, earlier.get(str(source.path)), there)
+            job = _rest(job, there)
         if settled:
             planned.settled.append(settled)
         else:
@@ -232,16 +234,22 @@ def _rivalry(source: Source, rival: Source) -> Outcome:
     return Outcome(str(source.path), "failed", error=error)
 
 
-def _done(job: Job, etag: str | None, row: Outcome | None, exists: Callable[[Path], bool]) -> Outcome | None:
-    """Whether a job's stems are there, and those that it would make; None if some are missing."""
-    there = [path for path in job.outputs.values() if exists(path)]
+def _done(job: Job, etag: str | None, row: Outcome | None, there: list[Path]) -> Outcome | None:
+    """Whether all of a job's files are there, and those that it would make; None if some are missing."""
     changed = _difference(job, etag, row) if row and there else None
     if changed:
         error = f"{there[0]}: exists already, made of another {changed}; --overwrite replaces it"
         return Outcome(str(job.source), "failed", error=error)
-    if len(there) == len(job.outputs):
-        return Outcome(str(job.source), "skipped", outputs={stem: str(path) for stem, path in job.outputs.items()})
+    if len(there) == len(job.files):
+        outputs = {stem: str(path) for stem, path in job.outputs.items()}
+        return Outcome(str(job.source), "skipped", outputs, str(job.picture) if job.picture else None)
     return None
+
+
+def _rest(job: Job, there: list[Path]) -> Job:
+    """A job that leaves files as they are which are there."""
+    kept = frozenset(stem for stem, path in job.outputs.items() if path in there)
+    return replace(job, kept=kept, picture=None if job.picture in there else job.picture)
 
 
 def _difference(job: Job, etag: str | None, row: Outcome) -> str | None:
@@ -251,4 +259,9 @@ def _difference(job: Job, etag: str | None, row: Outcome) -> str | None:
         return "input"
     if row.model_sha256 not in (None, job.model_sha256):
         return "model"
-    return "settings" if row.settings != job.settings.described() else None
+    return "settings" if _of_samples(row.settings) != _of_samples(job.settings.described()) else None
+
+
+def _of_samples(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings that decide what is in a stem: a stem is the same whichever others are written."""
+    return {name: value for name, value in settings.items() if name != "stems"}
