@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -58,13 +59,14 @@ def test_signature_is_named(model: Path) -> None:
 
 def test_a_model_that_is_there_is_kept_unless_overwritten(trained: Path, model: Path, tmp_path: Path) -> None:
     there = Path(shutil.copytree(model, tmp_path / "model"))
-    (there / "old").write_text("old")
     before = listing(tmp_path)
     with pytest.raises(OutputExistsError, match="--overwrite"):
         export_model(trained, there)
     assert listing(tmp_path) == before
     assert export_model(trained / "model.keras", there, overwrite=True) == there
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert sorted(path.name for path in there.iterdir()) == ["1", "config.json", "model.keras", "model.tflite"]
+    assert (config_of(there)["licence"], config_of(model)["licence"]) == ("not stated", "CC0")
 
 
 def test_only_models_are_ever_overwritten(trained: Path, tmp_path: Path) -> None:
@@ -72,11 +74,81 @@ def test_only_models_are_ever_overwritten(trained: Path, tmp_path: Path) -> None
     (tmp_path / "songs").mkdir()
     (tmp_path / "songs" / "song.wav").write_text("mine")
     (tmp_path / "file").write_text("mine")
+    (tmp_path / "alike").mkdir()
+    (tmp_path / "alike" / "model.tflite").write_text("mine")
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as photos:
+        photos.writestr("photo.jpg", b"mine")
+    (tmp_path / "text.zip").write_text("mine")
     before = listing(tmp_path)
-    for place in (run, tmp_path / "songs", tmp_path / "file", tmp_path):
+    for place in (run, tmp_path, *(tmp_path / name for name in ("songs", "file", "alike", "photos.zip", "text.zip"))):
         with pytest.raises(OutputExistsError, match="is not a model"):
             export_model(run, place, overwrite=True)
     assert listing(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "1/notes/thesis.txt"])
+def test_what_lies_among_a_models_files_is_not_lost(trained: Path, model: Path, name: str, tmp_path: Path) -> None:
+    there = Path(shutil.copytree(model, tmp_path / "model"))
+    (there / name).parent.mkdir(exist_ok=True)
+    (there / name).write_text("mine")
+    before = listing(tmp_path)
+    with pytest.raises(OutputExistsError, match=f"holds {name}, which is not the model's"):
+        export_model(trained, there, overwrite=True)
+    assert listing(tmp_path) == before
+
+
+def test_what_appears_meanwhile_is_not_lost(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    song = tmp_path / "model" / "song.wav"
+
+    def meanwhile(*args: object) -> None:
+        song.parent.mkdir()
+        song.write_text("mine")
+
+    monkeypatch.setattr(export, "_compare", meanwhile)
+    with pytest.raises(OutputExistsError, match="is not a model"):
+        export_model(trained, tmp_path / "model", overwrite=True)
+    assert listing(tmp_path) == {song: b"mine"}
+
+
+@pytest.mark.parametrize(
+    ("error", "told"), [(OSError(28, "No space left"), OutputError), (KeyboardInterrupt(), KeyboardInterrupt)]
+)
+def test_the_old_model_stays_if_the_new_one_cannot_take_its_place(
+    trained: Path, model: Path, error: BaseException, told: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Path(shutil.copytree(model, tmp_path / "model"))
+    before = listing(tmp_path)
+    rename = Path.rename
+
+    def failing(path: Path, target: Path) -> Path:
+        if target == there and not path.name.endswith(".old"):
+            raise error
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(told) as caught:
+        export_model(trained, there, overwrite=True)
+    assert told is KeyboardInterrupt or str(caught.value) == f"{there}: cannot be written: No space left"
+    assert listing(tmp_path) == before
+
+
+def test_a_link_to_a_model_is_replaced_and_not_what_it_leads_to(trained: Path, model: Path, tmp_path: Path) -> None:
+    target = Path(shutil.copytree(model, tmp_path / "target"))
+    before = listing(target)
+    (tmp_path / "model").symlink_to(target)
+    export_model(trained, tmp_path / "model", overwrite=True)
+    assert listing(target) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "target"]
+    assert config_of(tmp_path / "model")["licence"] == "not stated"
+
+
+def test_a_model_is_overwritten_from_within_its_folder(
+    trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Path(shutil.copytree(model, tmp_path / "model"))
+    monkeypatch.chdir(there)
+    export_model(trained, Path(), overwrite=True)
+    assert config_of(there)["licence"] == "not stated"
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.keras", "run.json"])

@@ -1,5 +1,6 @@
 """The only writer of models on disk: Keras, SavedModel and TFLite side by side, checked against each other."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from tfwavesep import backends, fidelity, models, quantization, signatures, stor
 from tfwavesep.config import Preset, preset_from_dict, read_json
 from tfwavesep.errors import ModelError, OutputError, OutputExistsError
 from tfwavesep.fidelity import Fidelity, snr
+from tfwavesep.files import absolute
 from tfwavesep.store import KERAS, SAVED_MODEL, TFLITE, StoredConfig
 from tfwavesep.tracks import Track, find_tracks
 from tfwavesep.training import CONFIG, RECORD
@@ -56,7 +58,8 @@ def export_model(
         ConfigError: there is no such form, or int8 has no data root.
         DataError: the data root has no tracks.
         ModelError: there is no trained model, or an exported form differs from Keras.
-        OutputExistsError: `folder` exists, or is not a model and so not to be overwritten.
+        OutputError: `folder` cannot be written.
+        OutputExistsError: `folder` exists; or is not a model, or holds something else too, and so is not overwritten.
     """
     run = run.parent if run.suffix == ".keras" else run
     quantization.check_form(quantize)
@@ -65,7 +68,8 @@ def export_model(
     config = StoredConfig(**_stored(source.preset))
     calibration = calibration_segments(data, config) if data and quantize == "int8" else []
     model = models.load(run / KERAS)
-    with _beside(folder) as beside:
+    place = absolute(folder)
+    with _beside(place) as beside:
         model.save(beside / KERAS)
         signatures.write(model, config, beside / SAVED_MODEL)
         signatures.write_warmup(config, beside.name, beside / SAVED_MODEL)
@@ -75,22 +79,32 @@ def export_model(
         about = _describe(source, licence, scores)
         about["tflite"] = _describe_tflite(beside, config, quantize, find_tracks(data, "valid") if data else [])
         store.write(beside, about)
-        _take_place(beside, folder)
+        _check_place(folder, overwrite)  # all this took a while
+        _take_place(beside, place)
     return folder
 
 
 def _check_place(folder: Path, overwrite: bool) -> None:
     """Only what `export` wrote may be replaced, and only on request."""
-    is_model = folder.is_file() if folder.suffix == ".zip" else (folder / TFLITE).is_file()
-    if folder.exists() and not is_model:
-        raise OutputExistsError(f"{folder}: exists and is not a model; choose another name")
-    if folder.exists() and not overwrite:
+    if not os.path.lexists(folder):
+        return
+    try:
+        foreign = store.strangers(folder)
+    except (ModelError, OSError) as error:
+        raise OutputExistsError(f"{folder}: exists and is not a model; choose another name") from error
+    if foreign:
+        raise OutputExistsError(f"{folder}: holds {foreign[0]}, which is not the model's; choose another name")
+    if not overwrite:
         raise OutputExistsError(f"{folder}: exists already; --overwrite replaces it, or choose another name")
 
 
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
-    """A new folder to write to, next to where `folder` is to be; what is still there when the block ends disappears."""
+    """A new folder to write to, next to where `folder` is to be; what is still there when the block ends disappears.
+
+    Raises:
+        OutputError: it cannot be written to.
+    """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent)
@@ -99,18 +113,32 @@ def _beside(folder: Path) -> Iterator[Path]:
     with temporary as name:
         beside = Path(name) / folder.name.removesuffix(".zip")
         beside.mkdir()
-        yield beside
+        try:
+            yield beside
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
 
 
 def _take_place(beside: Path, folder: Path) -> None:
+    """Rename what was written to what it is to be. What is there is moved aside, and back if that fails; only then it
+    is removed."""
     if folder.suffix == ".zip":
         archive = beside.parent / folder.name
         store.pack(beside, archive)
         archive.replace(folder)
         return
-    if folder.exists():
-        shutil.rmtree(folder)
-    beside.rename(folder)
+    old = folder.with_name(f"{beside.parent.name}.old")
+    try:
+        if folder.exists():
+            folder.rename(old)
+        beside.rename(folder)
+    finally:
+        if os.path.lexists(old) and not folder.exists():
+            old.rename(folder)
+    if old.is_symlink():
+        old.unlink()
+    else:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 @dataclass(frozen=True)
