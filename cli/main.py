@@ -3,7 +3,9 @@
 Commands import what they need inside their functions, so that `tfwavesep --help` does not wait for TensorFlow.
 """
 
+import errno
 import os
+import signal
 import sys
 from importlib.metadata import version
 from typing import Any
@@ -19,6 +21,9 @@ from .models import models
 from .separate import separate
 from .train import train
 
+LEFT_OUT, COMPLETE = ("tensorflow", "keras", "museval", "musdb"), "pip install 'tfwavesep'"
+"""What is not installed where models are only run without TensorFlow, and what installs it."""
+
 
 class ErrorBoundary(click.Group):
     """Shows the errors meant for the user as one line; all others keep their traceback."""
@@ -28,21 +33,40 @@ class ErrorBoundary(click.Group):
             return super().invoke(ctx)
         except TfwavesepError as error:
             raise click.ClickException(str(error)) from error
+        except ModuleNotFoundError as error:
+            if error.name not in LEFT_OUT:
+                raise
+            raise click.ClickException(f"needs {error.name}, which this installation left out: {COMPLETE}") from error
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise click.ClickException(f"{error.filename}: the name is too long for the file system") from error
 
 
-@click.group(cls=ErrorBoundary, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=ErrorBoundary, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(version("tfwavesep"), prog_name="tfwavesep")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Separate music into stems in the waveform domain."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 for command in (separate, check, train, evaluate, export, models):
     cli.add_command(command)
 
 
+def tidy_when_told_to_stop() -> None:
+    """SIGTERM and SIGHUP end a command as Ctrl-C does, unless whoever started it wants them ignored (nohup)."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
 def main() -> None:
-    """The console script: exit code 0 if all went well, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
+    """The console script: exit code 0 if all went well, 1 for an error, 2 for wrong usage, 130 if interrupted."""
+    tidy_when_told_to_stop()
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except click.exceptions.Abort:

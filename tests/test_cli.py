@@ -18,6 +18,7 @@ from conftest import Run, write_track
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+LONG = 300 * "y"
 
 (SCRIPT,) = entry_points(group="console_scripts", name="tfwavesep")
 COMMANDS: dict[str, click.Command] = __import__(SCRIPT.module, fromlist=["cli"]).cli.commands
@@ -300,16 +301,49 @@ def test_the_installed_program_shows_one_line_too(arguments: list[str], code: in
     assert len([line for line in shown.splitlines() if line.startswith("Error:")]) == 1
 
 
-def test_ctrl_c_leaves_nothing(model: Path, tmp_path: Path) -> None:
-    with soundfile.SoundFile(tmp_path / "long.wav", "w", 8000, 1, "PCM_16") as file:
-        for _ in range(1800):
-            file.write(np.zeros(8000))
-    process = start("separate", tmp_path / "long.wav", "-m", model, "-o", tmp_path / "stems")
+@pytest.mark.parametrize(
+    ("how", "jobs"), [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGHUP, 1), (signal.SIGTERM, 2)]
+)
+def test_who_interrupts_finds_nothing_half_written(how: signal.Signals, jobs: int, model: Path, tmp_path: Path) -> None:
+    songs = [tmp_path / f"long{number}.wav" for number in range(jobs)]
+    for song in songs:
+        with soundfile.SoundFile(song, "w", 8000, 1, "PCM_16") as file:
+            for _ in range(1800):
+                file.write(np.zeros(8000))
+    process = start("separate", *songs, "-m", model, "-o", tmp_path / "stems", "-j", jobs)
     while process.poll() is None and not listing(tmp_path / "stems"):
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     _, shown = process.communicate()
     assert process.returncode == 130
     assert [line for line in shown.splitlines() if line][-1] == "Interrupted; nothing half-written is left."
     assert "Traceback" not in shown
     assert listing(tmp_path / "stems") == {}
+
+
+def test_alone_it_shows_the_help(run: Run) -> None:
+    result = run()
+    assert result.exit_code == 0
+    assert result.output == run("--help").output
+
+
+@pytest.mark.parametrize("arguments", [["separate", LONG], ["separate", "a.wav", "-m", LONG], ["models", LONG]])
+def test_a_name_that_is_too_long_is_one_line(arguments: list[str], run: Run) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert "the name is too long for the file system" in result.output
+
+
+@pytest.mark.parametrize("command", [["train", "tiny", "--data", "music"], ["export", "run"]])
+def test_what_needs_tensorflow_says_so_without_it(command: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "sys.modules |= dict.fromkeys(('tensorflow', 'keras'))\n"
+        "from tfwavesep_cli.main import main\n"
+        f"sys.argv[1:] = {[*command, '-o', 'out']!r}\n"
+        "main()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "which this installation left out: pip install 'tfwavesep'" in result.stderr
+    assert "Traceback" not in result.stderr
