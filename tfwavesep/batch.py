@@ -122,9 +122,9 @@ class _Worker:
         self.pipe.send(job)
 
     def end(self) -> None:
+        self.pipe.close()  # who misses the signal, in code that is not Python's, finds nobody to tell
         self.process.terminate()
         self.process.join()
-        self.pipe.close()
 
 
 def _serve(pipe: connection.Connection, settings: Settings) -> None:
@@ -137,6 +137,9 @@ def _serve(pipe: connection.Connection, settings: Settings) -> None:
             pipe.send(attempt(separator, pipe.recv(), lambda *seconds: pipe.send(seconds)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
+    except SystemError as error:  # code that is not Python's wraps what the signal's handler raised
+        if not isinstance(error.__cause__, SystemExit):
+            raise
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
