@@ -273,13 +273,15 @@ def test_references_are_compared(model: Path, run: Run, tmp_path: Path) -> None:
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
-    """The command line in its own process, which hears Ctrl-C even where these tests run in the background."""
+    """The command line in its own process, which hears signals even where these tests run in the background."""
     command = [sys.executable, "-m", "tfwavesep_cli", *map(str, arguments)]
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    heard = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in heard.items()}
     try:
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(
