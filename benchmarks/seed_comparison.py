@@ -3,13 +3,16 @@
 Run: python benchmarks/seed_comparison.py --data musdb18 [--cpu-minutes 40] [--runs runs/seed_comparison]
 
 Each system is trained for the same CPU time on the same examples; then for the same audio, as much as the slowest one
-saw; then one of them with each loss. All are exported and scored with museval on the validation and the test tracks,
-and benchmarks/RESULTS.md and RESULTS.png are written. Every training has a folder of its own below the runs' folder:
-started again, the script goes on where it was stopped, and a folder that is taken away is made anew.
+saw; then one of them with each loss. All are exported and scored with museval on the validation and the test tracks.
+
+Into the folder of results (-o) go RESULTS.md, RESULTS.png, and below seed_records/ one file for each training that is
+done, with the scores of every track: what has a record is not trained again. Every training has a folder of its own
+below the runs' folder: started again, the script goes on where it was stopped.
 """
 
 import argparse
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -17,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import seed_results
 import seed_runs
+from seed_results import Result
 from seed_runs import System, Task
 
 from tfwavesep.config import read_json
@@ -44,34 +48,50 @@ LOSSES = (
 GROUPS = {"compute": SYSTEMS, "audio": SYSTEMS, "losses": LOSSES}
 
 
-def tasks_of(group: str, runs: Path, cpu_seconds: float) -> list[Task]:
+def tasks_of(group: str, runs: Path, records: Path, cpu_seconds: float) -> list[Task]:
     """The trainings of one group; all of equal compute must be there before those of equal audio."""
     audio = None
     if group == "audio":
-        seen = {system.name: seed_runs.audio_seconds(runs / "compute" / system.name) for system in SYSTEMS}
-        slowest = min(seen, key=seen.__getitem__)
-        audio = seen[slowest]
-        share(runs / "compute" / slowest, runs / "audio" / slowest)
-    return [Task(system, runs / group / system.name, cpu_seconds, audio) for system in GROUPS[group]]
+        seen = {system.name: read_json(record_of(records, "compute", system))["audio_seconds"] for system in SYSTEMS}
+        slowest = min(SYSTEMS, key=lambda system: seen[system.name])
+        audio = seen[slowest.name]
+        share(record_of(records, "compute", slowest), record_of(records, "audio", slowest))
+    return [
+        Task(system, runs / group / system.name, record_of(records, group, system), cpu_seconds, audio)
+        for system in GROUPS[group]
+    ]
 
 
-def share(done: Path, folder: Path) -> None:
+def record_of(records: Path, group: str, system: System) -> Path:
+    """Of a training's record."""
+    return records / group / f"{system.name}.json"
+
+
+def share(done: Path, record: Path) -> None:
     """The system that sets the budget of audio has already been trained with it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    if not folder.exists():
-        folder.symlink_to(done.resolve(), target_is_directory=True)
+    if not record.exists():
+        record.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(done, record)
 
 
-def claim(runs: Path, budgets: dict[str, float]) -> None:
-    """A folder of runs has one budget for each group.
+def claim(folder: Path, budgets: dict[str, float]) -> None:
+    """A folder of runs or of records has one budget for each group.
 
     Raises:
-        SystemExit: it holds runs with others.
+        SystemExit: it holds some with others.
     """
-    path = runs / "budgets.json"
+    path = folder / "budgets.json"
     if path.exists() and read_json(path) != budgets:
-        sys.exit(f"{runs}: holds runs with the CPU minutes {read_json(path)}, not {budgets}; choose another folder")
+        sys.exit(f"{folder}: was made with the CPU minutes {read_json(path)}, not {budgets}; choose another folder")
     seed_runs.write_json(path, budgets)
+
+
+def read(records: Path) -> dict[str, list[Result]]:
+    """All results, by group."""
+    return {
+        group: [seed_results.read(record_of(records, group, system), system.label) for system in systems]
+        for group, systems in GROUPS.items()
+    }
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -83,7 +103,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--cpu-minutes", type=float, default=40, help="for the training steps of each system")
     parser.add_argument("--loss-cpu-minutes", type=float, default=10, help="for the training steps with each loss")
     parser.add_argument("-j", "--jobs", type=int, default=1, help="tracks scored at the same time")
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent, help="folder of RESULTS.md")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path(__file__).parent, help="folder of the page and the records"
+    )
     return parser.parse_args(arguments)
 
 
@@ -91,12 +113,15 @@ def main() -> None:
     """Train, score, and write the page."""
     options = parse()
     budgets = {"compute": options.cpu_minutes, "audio": options.cpu_minutes, "losses": options.loss_cpu_minutes}
-    claim(options.runs, budgets)
+    records = options.output / "seed_records"
+    for folder in (options.runs, records):
+        claim(folder, budgets)
     for group, minutes in budgets.items():
-        failed = seed_runs.run(tasks_of(group, options.runs, 60 * minutes), options.data, options.jobs)
+        tasks = tasks_of(group, options.runs, records, 60 * minutes)
+        failed = seed_runs.run(tasks, options.data, options.jobs)
         if failed:
             sys.exit(f"failed: {', '.join(failed)}; run again to go on")
-    seed_results.write(options.runs, GROUPS, budgets, options.output)
+    seed_results.write(read(records), budgets, options.output)
     print(f"wrote {options.output / 'RESULTS.md'}")
 
 

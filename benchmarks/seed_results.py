@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from seed_runs import SEGMENT_SECONDS, SUBSETS, System, audio_seconds, step_seconds
+from seed_runs import SEGMENT_SECONDS, SUBSETS, step_seconds
 
 from tfwavesep.config import Preset, preset_from_dict, read_json
 from tfwavesep.files import atomic
 from tfwavesep.metrics import METRICS
 from tfwavesep.scores import markdown
 from tfwavesep.stems import STEMS
-from tfwavesep.training import read_history
 
 TARGETS = (*STEMS, "accompaniment")
 SDR, SIR, SAR = (METRICS.index(name) for name in ("SDR", "SIR", "SAR"))
@@ -57,19 +56,18 @@ class Result:
         return np.asarray(self.scores[subset][0, :, SDR])
 
 
-def read(folder: Path, label: str) -> Result:
+def read(record: Path, label: str) -> Result:
     """The result of one training."""
-    history, record = read_history(folder / "training"), read_json(folder / "training" / "run.json")
-    found = {subset: read_json(folder / f"{subset}.json") for subset in SUBSETS}
+    found = read_json(record)
     return Result(
         label,
-        preset_from_dict(read_json(folder / "plan.json")),
-        read_json(folder / "cost.json"),
-        history[-1]["cpu_seconds"],
-        audio_seconds(folder),
-        (record["best_epoch"], len(history)),
-        {subset: _in_order(values) for subset, values in found.items()},
-        tuple(track for values in found.values() for track in values["failed"]),
+        preset_from_dict(found["preset"]),
+        found["cost"],
+        found["cpu_seconds"],
+        found["audio_seconds"],
+        tuple(found["best_epoch"]),
+        {subset: _in_order(scores) for subset, scores in found["scores"].items()},
+        tuple(track for scores in found["scores"].values() for track in scores["failed"]),
     )
 
 
@@ -77,9 +75,8 @@ def _in_order(scores: dict[str, Any]) -> np.ndarray:
     return np.array(scores["values"], float)[:, [scores["targets"].index(target) for target in TARGETS]]
 
 
-def write(runs: Path, groups: dict[str, tuple[System, ...]], budgets: dict[str, float], output: Path) -> None:
+def write(results: dict[str, list[Result]], budgets: dict[str, float], output: Path) -> None:
     """Write `RESULTS.md` and `RESULTS.png`."""
-    results = {g: [read(runs / g / s.name, s.label) for s in systems] for g, systems in groups.items()}
     with atomic(output / "RESULTS.md") as temporary:
         temporary.write_text(page(results, budgets), encoding="utf-8")
     with atomic(output / "RESULTS.png") as temporary:

@@ -69,20 +69,24 @@ class Task:
     Attributes:
         system: what is trained.
         folder: for all of it.
+        record: file that tells its results, written when all is done.
         cpu_seconds: what its steps may take.
         audio_seconds: of target audio that it shall see, or None for what the CPU time allows.
     """
 
     system: System
     folder: Path
+    record: Path
     cpu_seconds: float
     audio_seconds: float | None = None
 
 
 def run(tasks: Iterable[Task], root: Path, jobs: int) -> list[str]:
-    """Each task in a process of its own, one after the other; returns the folders of those that failed."""
+    """Each task that has no record yet, in a process of its own; returns the folders of those that failed."""
     failed = []
     for task in tasks:
+        if task.record.exists():
+            continue
         say(f"== {task.folder}: {task.system.label}")
         process = multiprocessing.get_context("spawn").Process(target=perform, args=(task, root, jobs))
         process.start()
@@ -104,6 +108,7 @@ def perform(task: Task, root: Path, jobs: int) -> None:
     for subset in SUBSETS:
         if not (task.folder / f"{subset}.json").exists():
             write_json(task.folder / f"{subset}.json", score(task.folder, model, root, subset, jobs))
+    write_json(task.record, results(task.folder), indent=None)
 
 
 def plan(task: Task) -> Preset:
@@ -154,12 +159,6 @@ def step_cost(preset: Preset, steps: int = 3) -> float:
     return (time.process_time() - began) / steps
 
 
-def audio_seconds(folder: Path) -> float:
-    """Of target audio that a training has seen."""
-    preset = preset_from_dict(read_json(folder / "plan.json"))
-    return len(read_history(folder / "training")) * preset.training.steps_per_epoch * step_seconds(preset)
-
-
 def measure(preset: Preset, model: Path) -> dict[str, Any]:
     """What the network is, and the CPU time that the separation of a stereo song takes, median of three."""
     config = preset.model
@@ -193,9 +192,8 @@ def score(folder: Path, model: Path, root: Path, subset: str, jobs: int) -> dict
     _copy_baselines(shared, scores)
     found = evaluation.evaluate(str(model.resolve()), root, subset, scores, jobs, say)
     _copy_baselines(scores, shared)
-    return {
-        "targets": found.targets, "tracks": found.tracks, "values": found.values.tolist(), "failed": found.failed,
-    }  # fmt: skip
+    values = found.values.round(2).tolist()
+    return {"targets": found.targets, "tracks": found.tracks, "values": values, "failed": found.failed}
 
 
 def _copy_baselines(source: Path, destination: Path) -> None:
@@ -204,10 +202,25 @@ def _copy_baselines(source: Path, destination: Path) -> None:
             shutil.copytree(source / method, destination / method, dirs_exist_ok=True)
 
 
-def write_json(path: Path, values: dict[str, Any]) -> None:
+def results(folder: Path) -> dict[str, Any]:
+    """All that the page tells of a training, and the scores of every track."""
+    plan, history = read_json(folder / "plan.json"), read_history(folder / "training")
+    preset = preset_from_dict(plan)
+    return {
+        "preset": plan,
+        "cost": read_json(folder / "cost.json"),
+        "cpu_seconds": history[-1]["cpu_seconds"],
+        "audio_seconds": len(history) * preset.training.steps_per_epoch * step_seconds(preset),
+        "best_epoch": [read_json(folder / "training" / "run.json")["best_epoch"], len(history)],
+        "scores": {subset: read_json(folder / f"{subset}.json") for subset in SUBSETS},
+    }
+
+
+def write_json(path: Path, values: dict[str, Any], indent: int | None = 2) -> None:
     """Write values, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(values, indent=indent) + "\n", encoding="utf-8")
 
 
 def say(line: str) -> None:

@@ -87,8 +87,12 @@ def done(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "compute" / "tiny"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seed_runs.evaluation, "evaluate", made_up_scores)
-        seed_runs.perform(Task(TINY, folder, cpu_seconds=1), data_root, jobs=1)
+        seed_runs.perform(task_in(folder), data_root, jobs=1)
     return folder
+
+
+def task_in(folder: Path, cpu_seconds: float = 1, audio_seconds: float | None = None) -> Task:
+    return Task(TINY, folder, folder.with_suffix(".json"), cpu_seconds, audio_seconds)
 
 
 def made_up_scores(model: str, root: Path, subset: str, folder: Path, *_: object) -> Scores:
@@ -102,7 +106,7 @@ def made_up_scores(model: str, root: Path, subset: str, folder: Path, *_: object
 
 
 def test_a_run_is_trained_exported_measured_and_scored(done: Path) -> None:
-    result = seed_results.read(done, "tiny WaveNet")
+    result = seed_results.read(task_in(done).record, "tiny WaveNet")
     assert result.cost["parameters"] == 3379
     assert result.cost["receptive_field_seconds"] == 69 / 8000
     assert result.cpu_seconds > 0
@@ -116,7 +120,7 @@ def test_baselines_are_kept_for_the_next(done: Path) -> None:
 
 
 def test_equal_audio_is_planned_in_steps_of_short_segments(tmp_path: Path) -> None:
-    task = Task(TINY, tmp_path / "tiny", cpu_seconds=600, audio_seconds=80)
+    task = task_in(tmp_path / "tiny", cpu_seconds=600, audio_seconds=80)
     preset = seed_runs.plan(task)
     training = preset.training
     assert preset.data.target_length == 4000
@@ -124,22 +128,26 @@ def test_equal_audio_is_planned_in_steps_of_short_segments(tmp_path: Path) -> No
     assert seed_runs.plan(dataclasses.replace(task, audio_seconds=8)) == preset  # a plan stays
 
 
-def test_the_slowest_system_sets_the_budget_of_audio_and_is_not_trained_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "compute" / "waveunet").mkdir(parents=True)
-    monkeypatch.setattr(seed_runs, "audio_seconds", lambda folder: 70 if folder.name == "waveunet" else 500)
+def test_the_slowest_system_sets_the_budget_of_audio_and_is_not_trained_again(tmp_path: Path) -> None:
+    runs, records = tmp_path / "runs", tmp_path / "records"
+    for system in seed_comparison.SYSTEMS:
+        seconds = 70 if system.name == "waveunet" else 500
+        seed_runs.write_json(records / "compute" / f"{system.name}.json", {"audio_seconds": seconds})
     for _ in range(2):  # also when it is started again
-        tasks = seed_comparison.tasks_of("audio", tmp_path, cpu_seconds=1)
+        tasks = seed_comparison.tasks_of("audio", runs, records, cpu_seconds=1)
         assert {task.audio_seconds for task in tasks} == {70}
-        linked = [task.system.name for task in tasks if task.folder.is_symlink()]
-        assert linked == ["waveunet"]
-        assert (tmp_path / "audio" / "waveunet").readlink() == tmp_path / "compute" / "waveunet"
+        assert [task.system.name for task in tasks if task.record.exists()] == ["waveunet"]
+
+
+def test_what_has_a_record_is_not_trained_again(done: Path, data_root: Path, tmp_path: Path) -> None:
+    task = dataclasses.replace(task_in(done), folder=tmp_path / "lost")
+    assert seed_runs.run([task], data_root, jobs=1) == []
+    assert not task.folder.exists()
 
 
 def test_what_is_done_is_not_done_again(done: Path, data_root: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in done.rglob("*") if path.is_file()}
-    seed_runs.perform(Task(TINY, done, cpu_seconds=1), data_root, jobs=1)
+    seed_runs.perform(task_in(done), data_root, jobs=1)
     assert {path: path.stat().st_mtime_ns for path in done.rglob("*") if path.is_file()} == before
 
 
