@@ -126,13 +126,13 @@ def _to_files(songs: tuple[Path, ...], folder: Path, settings: "Settings", optio
     from tfwavesep.manifest import Manifest
     from tfwavesep.plot import require_matplotlib
 
-    output = planning.Output(folder, options["template"])
+    output = planning.Output(folder, options["template"], _existing(options), options["plot"])
     shard = planning.parse_shard(options["shard"])
     manifest = Manifest(options["manifest"]) if options["manifest"] else None
     if options["plot"]:
         require_matplotlib()
     separator = batch.load(settings)
-    model_sha256 = batch.model_sha256(settings.model) if manifest else None
+    model = planning.Model(separator.targets, batch.model_sha256(settings.model) if manifest else None)
     for remote in filter(is_remote, (*songs, folder)):
         knock(remote)
     sources, failures = planning.expand(songs, folder)
@@ -140,10 +140,7 @@ def _to_files(songs: tuple[Path, ...], folder: Path, settings: "Settings", optio
         with token(remote):
             pass
     with _engine(options, settings, separator, folder, [source.path for source in sources[:1]]) as run:
-        plan = planning.plan(
-            sources, settings, separator.targets, output, _existing(options), manifest, model_sha256, shard,
-            options["plot"],
-        )  # fmt: skip
+        plan = planning.plan(sources, settings, model, output, manifest, shard)
         with Progress(len(plan.jobs) + len(plan.settled) + len(failures), manifest) as progress:
             for outcome in (*failures, *plan.settled):
                 progress.finished(outcome)

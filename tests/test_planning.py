@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,9 @@ from tfwavesep.errors import ConfigError
 from tfwavesep.files import sha256
 from tfwavesep.jobs import Outcome, Settings
 from tfwavesep.manifest import Manifest
-from tfwavesep.planning import Output, Plan, Source, expand, parse_shard, plan, track_name
+from tfwavesep.planning import Model, Output, Plan, Source, expand, parse_shard, plan, track_name
 
-TARGETS = ("vocals", "other")
+MODEL = Model(("vocals", "other"), "m")
 OUT = Path("out")
 
 
@@ -27,9 +28,12 @@ def album(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("album")
 
 
-def made(*names: str, settings: Settings | None = None, **options: object) -> Plan:
+def made(
+    *names: str, settings: Settings | None = None, model: Model = MODEL, manifest: Manifest | None = None,
+    shard: tuple[int, int] = (1, 1), **output: Any,
+) -> Plan:  # fmt: skip
     sources = [Source(Path(name)) for name in names]
-    return plan(sources, settings or Settings(), TARGETS, Output(OUT), **options)  # type: ignore[arg-type]
+    return plan(sources, settings or Settings(), model, Output(OUT, **output), manifest, shard)
 
 
 def test_folders_keep_their_shape_and_files_come_once(album: Path) -> None:
@@ -38,7 +42,7 @@ def test_folders_keep_their_shape_and_files_come_once(album: Path) -> None:
         ("album/1.MP3", "."), ("album/2.wav", "."), ("album/cd/1.mp3", "cd"), ("single.flac", "."),
     ]  # fmt: skip
     assert not failures
-    jobs = plan(songs, Settings(), TARGETS, Output(OUT)).jobs
+    jobs = plan(songs, Settings(), MODEL, Output(OUT)).jobs
     assert [str(job.outputs["other"]) for job in jobs] == [
         "out/1/other.wav", "out/2/other.wav", "out/cd/1/other.wav", "out/single/other.wav",
     ]  # fmt: skip
@@ -93,7 +97,7 @@ def test_a_name_that_is_taken_is_a_failure_of_the_later_song() -> None:
 
 def test_a_pattern_can_keep_endings_apart() -> None:
     sources = [Source(Path("song.wav")), Source(Path("song.mp3"))]
-    jobs = plan(sources, Settings(), TARGETS, Output(OUT, "{track}.{trackext}/{stem}.{ext}")).jobs
+    jobs = plan(sources, Settings(), MODEL, Output(OUT, "{track}.{trackext}/{stem}.{ext}")).jobs
     assert [str(job.outputs["vocals"]) for job in jobs] == ["out/song.wav/vocals.wav", "out/song.mp3/vocals.wav"]
 
 
@@ -159,7 +163,7 @@ def test_stems_of_something_else_are_not_taken_for_done(album: Path, changed: st
         settings = replace(settings, two_stems="vocals")
         touch("accompaniment")
     planned = made("single.flac", settings=settings, existing="skip", manifest=manifest,
-                   model_sha256="n" if changed == "model" else "m")  # fmt: skip
+                   model=replace(MODEL, sha256="n" if changed == "model" else "m"))  # fmt: skip
     (outcome,) = planned.settled
     assert outcome.status == ("failed" if changed else "skipped")
     assert changed is None or f"made of another {changed}; --overwrite" in str(outcome.error)

@@ -16,7 +16,7 @@ from tfwavesep import jobs, store
 from tfwavesep.errors import TfwavesepError
 from tfwavesep.files import sha256
 from tfwavesep.jobs import Job, Outcome, Settings
-from tfwavesep.planning import Output, Source, plan
+from tfwavesep.planning import Model, Output, Source, plan
 from tfwavesep.separator import Separator
 
 
@@ -84,8 +84,8 @@ def separate_file(
             (`OutputExistsError`).
     """
     settings = Settings(stems=stems)
-    existing = "overwrite" if overwrite else "refuse"
-    (job,) = plan([Source(song)], settings, separator.targets, Output(folder), existing).jobs
+    output = Output(folder, existing="overwrite" if overwrite else "refuse")
+    (job,) = plan([Source(song)], settings, Model(separator.targets), output).jobs
     return jobs.run(separator, job)
 
 

@@ -41,11 +41,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Output:
-    """Where stems go and what they are called.
+    """Where stems go, what they are called, and what is done with those that are there.
 
     Attributes:
         folder: of all.
         template: of a name, with the fields of `TEMPLATE_FIELDS`.
+        existing: one of `EXISTING`. With "skip" a song whose stems (and picture, with `pictures`) are all there is
+            done; of others only what is missing is made. If the manifest tells that what is there was made of another
+            file, model or settings, that is a failure; which stems were chosen then does not matter.
+        pictures: whether one of each song goes beside its stems.
 
     Raises:
         ConfigError: the template has an unknown field, or leads out of the folder.
@@ -53,6 +57,8 @@ class Output:
 
     folder: Path
     template: str = TEMPLATE
+    existing: str = "refuse"
+    pictures: bool = False
 
     def __post_init__(self) -> None:
         try:
@@ -85,6 +91,19 @@ def track_name(path: Path) -> tuple[str, str]:
     if path.suffix.lower() in (".mp4", ".m4a") and name.lower().endswith(".stem") and len(name) > 5:
         return name[:-5], name[-4:] + path.suffix
     return name, path.suffix[1:]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a plan needs to know of the model.
+
+    Attributes:
+        targets: of it.
+        sha256: its digest, for the manifest.
+    """
+
+    targets: tuple[str, ...]
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -176,35 +195,28 @@ def parse_shard(text: str) -> tuple[int, int]:
 def plan(
     sources: Sequence[Source],
     settings: Settings,
-    targets: tuple[str, ...],
+    model: Model,
     output: Output,
-    existing: str = "refuse",
     manifest: Manifest | None = None,
-    model_sha256: str | None = None,
     shard: tuple[int, int] = (1, 1),
-    pictures: bool = False,
 ) -> Plan:
     """Jobs for all songs that are not done.
 
     Args:
         sources: all songs of the batch, also those of other shards.
         settings: of all.
-        targets: of the model.
+        model: of the settings.
         output: where stems go.
-        existing: one of `EXISTING`. With "skip" a song whose stems (and picture, with `pictures`) are all there is
-            done; of others only what is missing is made. If the manifest tells that what is there was made of another
-            file, model or settings, that is a failure; which stems were chosen then does not matter.
         manifest: of earlier runs.
-        model_sha256: the model's digest.
         shard: which part of how many: every n-th song, so that n machines share the work without talking.
-        pictures: whether one of each song goes beside its stems.
 
     Raises:
         ConfigError: the model has no such stem.
     """
-    names = settings.choice(targets).written
-    earlier = manifest.latest() if manifest and existing == "skip" else {}
-    exists = files.presence(output.folder) if existing == "skip" else None
+    names = settings.choice(model.targets).written
+    skip = output.existing == "skip"
+    earlier = manifest.latest() if manifest and skip else {}
+    exists = files.presence(output.folder) if skip else None
     taken: dict[Path, Source] = {}
     planned = Plan([], [])
     for index, source in enumerate(sources):
@@ -214,8 +226,8 @@ def plan(
             taken.update(dict.fromkeys(outputs.values(), source))
         if index % shard[1] != shard[0] - 1:
             continue
-        picture = output.path(source, "plot", "png") if pictures else None
-        job = Job(source.path, outputs, settings, existing == "overwrite", model_sha256, picture)
+        picture = output.path(source, "plot", "png") if output.pictures else None
+        job = Job(source.path, outputs, settings, output.existing == "overwrite", model.sha256, picture)
         settled = _rivalry(source, rival) if rival else None
         if exists and not settled:
             there = [path for path in job.files if exists(path)]
