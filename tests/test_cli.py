@@ -238,6 +238,15 @@ def test_a_folder_is_separated_file_by_file(model: Path, run: Run, tmp_path: Pat
     assert stems == {Path(song) / f"{stem}.wav" for song in ("ä", "second/b") for stem in ("vocals", "other")}
 
 
+def test_a_batch_that_would_write_over_its_own_songs_writes_nothing(model: Path, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "song").mkdir()
+    songs = [wav(tmp_path), wav(tmp_path / "song", "vocals.wav")]
+    before = listing(tmp_path)
+    line = error_line(run("separate", *songs, "-m", model, "-o", tmp_path, "--overwrite"))
+    assert f"{songs[0]}: its stems would take the place of the song {songs[1]}" in line
+    assert listing(tmp_path) == before
+
+
 def test_a_second_run_makes_what_is_missing_and_tells_what(model: Path, run: Run, tmp_path: Path) -> None:
     """One stem first, then all, then the picture: the same files as in one go, and nothing made twice."""
     song, rows = wav(tmp_path), tmp_path / "rows.jsonl"

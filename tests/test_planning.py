@@ -12,7 +12,7 @@ from tfwavesep.errors import ConfigError
 from tfwavesep.files import sha256
 from tfwavesep.jobs import Outcome, Settings
 from tfwavesep.manifest import Manifest
-from tfwavesep.planning import Model, Output, Plan, Source, expand, parse_shard, plan, track_name
+from tfwavesep.planning import EXISTING, Model, Output, Plan, Source, expand, parse_shard, plan, track_name
 
 MODEL = Model(("vocals", "other"), "m")
 OUT = Path("out")
@@ -63,12 +63,30 @@ def test_what_holds_no_songs_is_told(album: Path) -> None:
     assert [str(song.path) for song in songs] == ["missing.wav"]
 
 
-def test_stems_are_not_taken_for_songs(album: Path) -> None:
+@pytest.mark.parametrize("named", ["album", "album/*", "."])
+def test_a_search_that_comes_upon_the_stems_leaves_them_out(album: Path, named: str) -> None:
     stems = album / "stems"
     stems.mkdir()
     (stems / "vocals.wav").touch()
-    assert "album/stems/vocals.wav" not in [str(song.path) for song in expand([album], stems)[0]]
-    assert "album/stems/vocals.wav" in [str(song.path) for song in expand([album])[0]]
+    Path("link").symlink_to(stems)
+    for output in (stems, Path("link"), Path("elsewhere")):
+        found = [song.path for song in expand([Path(named)], output)[0]]
+        assert ((stems / "vocals.wav") in found) == (output == Path("elsewhere"))
+
+
+def test_the_output_folder_itself_is_not_searched(album: Path) -> None:
+    """Songs in it may be named: what they give is in folders of their own."""
+    for folder in (album, album / "cd" / ".."):
+        songs, (failure,) = expand([folder], album)
+        assert not songs
+        assert "is the output folder, where songs are not looked for" in str(failure.error)
+    assert [str(song.path) for song in expand([Path("album/*.wav")], album)[0]] == ["album/2.wav"]
+
+
+def test_a_folder_below_the_output_folder_is_searched(album: Path) -> None:
+    songs, failures = expand([album], Path())
+    assert len(songs) == 3
+    assert not failures
 
 
 def test_links_in_a_circle_end(album: Path) -> None:
@@ -87,18 +105,44 @@ def test_track_names(name: str, expected: tuple[str, str]) -> None:
     assert track_name(Path(name)) == expected
 
 
-def test_a_name_that_is_taken_is_a_failure_of_the_later_song() -> None:
-    made_of = made("a/song.wav", "b/song.wav", "c.wav")
-    assert [str(job.source) for job in made_of.jobs] == ["a/song.wav", "c.wav"]
+ADVICE = {
+    ("a/song.wav", "b/song.wav"): "separate it on its own, with another -o",
+    ("song.wav", "song.mp3"): "--filename '{track}.{trackext}/{stem}.{ext}' keeps them apart",
+}
+
+
+@pytest.mark.parametrize("names", ADVICE)
+def test_a_name_that_is_taken_is_a_failure_of_the_later_song(names: tuple[str, str]) -> None:
+    made_of = made(*names, "c.wav")
+    assert [str(job.source) for job in made_of.jobs] == [names[0], "c.wav"]
     (failure,) = made_of.settled
-    assert failure.source == "b/song.wav"
-    assert "would take the place of those of a/song.wav" in str(failure.error)
+    assert failure.source == names[1]
+    assert failure.error == f"{names[1]}: its stems would take the place of those of {names[0]}; {ADVICE[names]}"
 
 
-def test_a_pattern_can_keep_endings_apart() -> None:
-    sources = [Source(Path("song.wav")), Source(Path("song.mp3"))]
-    jobs = plan(sources, Settings(), MODEL, Output(OUT, "{track}.{trackext}/{stem}.{ext}")).jobs
-    assert [str(job.outputs["vocals"]) for job in jobs] == ["out/song.wav/vocals.wav", "out/song.mp3/vocals.wav"]
+@pytest.mark.parametrize("names", ADVICE)
+def test_who_follows_the_advice_gets_all_stems(names: tuple[str, str]) -> None:
+    if "--filename" in ADVICE[names]:
+        jobs = made(*names, template=ADVICE[names].split("'")[1]).jobs
+    else:
+        jobs = [*made(names[0]).jobs, *plan([Source(Path(names[1]))], Settings(), MODEL, Output(Path("other"))).jobs]
+    assert len({path for job in jobs for path in job.files}) == 4
+
+
+@pytest.mark.parametrize("existing", EXISTING)
+@pytest.mark.parametrize("song", ["out/single/vocals.wav", "link/single/vocals.wav", "copy.wav", "out/single/plot.png"])
+def test_a_stem_never_takes_the_place_of_a_song(album: Path, song: str, existing: str) -> None:
+    touch("vocals", "plot")
+    (OUT / "single" / "plot.wav").rename(OUT / "single" / "plot.png")
+    Path("link").symlink_to(OUT)
+    Path("copy.wav").symlink_to(OUT / "single" / "vocals.wav")
+    with pytest.raises(ConfigError, match=f"^single.flac: its stems would take the place of the song {song}; choose"):
+        made("2.wav", "single.flac", song, existing=existing, pictures=True)
+
+
+def test_not_even_of_its_own(album: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^out/vocals.wav: .* the place of the song out/vocals.wav"):
+        made("out/vocals.wav", template="{stem}.{ext}")
 
 
 @pytest.mark.parametrize("braces", ["{x}", "{track", "%d", "{}"])
@@ -185,6 +229,15 @@ def test_a_picture_is_one_of_the_things_that_are_there_or_missing(album: Path) -
     assert job.files == [picture]
     (job,) = made("single.flac", existing="overwrite", pictures=True).jobs
     assert job.files == [OUT / "single" / "vocals.wav", OUT / "single" / "other.wav", picture]
+
+
+@pytest.mark.parametrize(
+    ("template", "picture"),
+    [("{track}/{stem}.{ext}", "a.b/plot.png"), ("{track}-{stem}", "a.b-plot.png"), ("{stem}/{track}", "plot/a.b.png"),
+     ("{track}/{stem}.wav", "a.b/plot.png"), ("{ext}/{stem}.stem.flac", "png/plot.stem.png")],
+)  # fmt: skip
+def test_a_picture_is_named_as_a_picture(template: str, picture: str) -> None:
+    assert Output(OUT, template).picture(Source(Path("a.b.wav"))) == OUT / picture
 
 
 def test_stems_are_no_others_because_others_were_not_chosen(album: Path) -> None:

@@ -244,6 +244,16 @@ def test_nothing_there_is_a_failure(run: Run, model: Path, bucket: str) -> None:
     assert result.exit_code == 1
 
 
+def test_the_output_folder_is_not_searched_in_a_store_either(
+    run: Run, model: Path, buckets: Buckets, bucket: str
+) -> None:
+    result = run("separate", f"{bucket}/songs", "-o", f"{bucket}/songs/", "-m", model)
+    assert f"{bucket}/songs: is the output folder, where songs are not looked for" in result.stderr
+    assert run("separate", f"{bucket}/songs/cd", "-o", f"{bucket}/songs", "-m", model).exit_code == 0
+    made = buckets.objects(f"{bucket}/songs").keys() - {"notes.txt", ".hidden.wav", *NAMES}
+    assert made == {f"{name}/{stem}.wav" for name in ("é#1?", "100%25*") for stem in STEMS}
+
+
 def elsewhere(endpoint: str) -> Any:
     """A place in a store at another address."""
     from upath import UPath

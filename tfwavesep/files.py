@@ -39,6 +39,11 @@ def absolute(place: Path) -> Path:
     return place if is_remote(place) else Path(os.path.abspath(place))
 
 
+def real(place: Path) -> Path:
+    """The one path of a file that may have several, through links."""
+    return place if is_remote(place) else Path(os.path.realpath(place))
+
+
 def knock(place: Path) -> None:
     """See whether a URL's store answers.
 

@@ -5,7 +5,7 @@ Nothing is separated here, and nothing is written.
 
 import glob
 import string
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from tfwavesep.manifest import Manifest
 
 TEMPLATE = "{track}/{stem}.{ext}"
 """Where stems go below the output folder."""
+
+APART = "{track}.{trackext}/{stem}.{ext}"
+"""Where stems of songs go whose names differ in their endings only."""
 
 TEMPLATE_FIELDS = {"track", "trackext", "stem", "ext"}
 
@@ -80,6 +83,14 @@ class Output:
         name = Path(self.template.format(track=track, trackext=ending, stem=stem, ext=extension))
         return self.folder.joinpath(*source.below.parts, *name.parts)
 
+    def picture(self, source: Source) -> Path:
+        """Where the picture of a song and its stems goes: named like a stem, but for an ending of its own, which the
+        template need not give it."""
+        path = self.path(source, "plot", "png")
+        if path.suffix == ".png":
+            return path
+        return path.with_suffix(".png") if audio.is_named_so(path) else path.with_name(f"{path.name}.png")
+
 
 def track_name(path: Path) -> tuple[str, str]:
     """A song's name and the ending of its file; `.stem.mp4` is an ending.
@@ -124,7 +135,7 @@ def expand(named: Sequence[Path], output: Path | None = None) -> tuple[list[Sour
 
     Args:
         named: what the user wrote. Folders are searched at any depth.
-        output: a folder that is not searched: it holds stems, not songs.
+        output: the folder for the stems. Wherever a search comes upon it, it is left out: it holds stems, not songs.
 
     Raises:
         StoreError: an object store does not answer, or denies.
@@ -137,13 +148,15 @@ def expand(named: Sequence[Path], output: Path | None = None) -> tuple[list[Sour
     for name in named:
         found = _remote_songs(name, output) if files.is_remote(name) else _local_songs(name, output)
         if not found:
-            failures.append(Outcome(str(name), "failed", error=f"{name}: {_nothing(name)}"))
+            failures.append(Outcome(str(name), "failed", error=f"{name}: {_nothing(name, output)}"))
         for source in found:
             songs.setdefault(files.absolute(source.path), source)
     return list(songs.values()), failures
 
 
-def _nothing(name: Path) -> str:
+def _nothing(name: Path, output: Path | None) -> str:
+    if output and files.real(name) == files.real(output):
+        return "is the output folder, where songs are not looked for; choose another -o, or name the songs themselves"
     if files.is_remote(name):
         return "there are no such objects, or none whose names end as those of audio files do"
     return "is a folder without audio files" if name.is_dir() else "no such files"
@@ -152,11 +165,9 @@ def _nothing(name: Path) -> str:
 def _remote_songs(name: Path, output: Path | None) -> list[Source]:
     songs = []
     for root, objects in urls.find(name).items():
-        for path, etag in objects.items():
-            if path == root:
-                songs.append(Source(path, etag=etag))
-            elif audio.is_named_so(path) and (output is None or output == root or output not in path.parents):
-                songs.append(Source(path, Path(*path.parent.parts[len(root.parts) :]), etag))
+        songs += [Source(root, etag=objects[root])] if root in objects else []
+        found = _without_stems([path for path in objects if path != root and audio.is_named_so(path)], root, output)
+        songs += [Source(path, Path(*path.parent.parts[len(root.parts) :]), objects[path]) for path in found]
     return songs
 
 
@@ -170,11 +181,19 @@ def _local_songs(name: Path, output: Path | None) -> list[Source]:
 def _songs_of(path: Path, output: Path | None) -> list[Source]:
     if not path.is_dir():
         return [Source(path)]
-    kept_out = output.resolve() if output and output.resolve() != path.resolve() else None
-    found = audio.find(path)
-    if kept_out:
-        found = [file for file in found if kept_out not in file.resolve().parents]
-    return [Source(file, file.parent.relative_to(path)) for file in found]
+    return [Source(file, file.parent.relative_to(path)) for file in _without_stems(audio.find(path), path, output)]
+
+
+def _without_stems(found: list[Path], searched: Path, output: Path | None) -> list[Path]:
+    """What was found in a folder, but for what is in the output folder, where that is the same or in it."""
+    if output is None or not _holds(searched, output):
+        return found
+    return [path for path in found if not _holds(output, path)]
+
+
+def _holds(folder: Path, place: Path) -> bool:
+    place = files.real(place)
+    return files.real(folder) in (place, *place.parents)
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -211,24 +230,17 @@ def plan(
         shard: which part of how many: every n-th song, so that n machines share the work without talking.
 
     Raises:
-        ConfigError: the model has no such stem.
+        ConfigError: the model has no such stem, or a stem would take the place of a song of the batch.
     """
     names = settings.choice(model.targets).written
+    jobs = [_job(source, names, settings, model, output) for source in sources]
+    _refuse_songs_as_outputs(jobs)
     skip = output.existing == "skip"
     earlier = manifest.latest() if manifest and skip else {}
     exists = files.presence(output.folder) if skip else None
-    taken: dict[Path, Source] = {}
     planned = Plan([], [])
-    for index, source in enumerate(sources):
-        outputs = {name: output.path(source, name, settings.form.extension) for name in names}
-        rival = next((taken[path] for path in outputs.values() if path in taken), None)
-        if rival is None:
-            taken.update(dict.fromkeys(outputs.values(), source))
-        if index % shard[1] != shard[0] - 1:
-            continue
-        picture = output.path(source, "plot", "png") if output.pictures else None
-        job = Job(source.path, outputs, settings, output.existing == "overwrite", model.sha256, picture)
-        settled = _rivalry(source, rival) if rival else None
+    for source, job, rival in list(zip(sources, jobs, _rivals(sources, jobs), strict=True))[shard[0] - 1 :: shard[1]]:
+        settled = _rivalry(source, rival, output) if rival else None
         if exists and not settled:
             there = [path for path in job.files if exists(path)]
             settled = _done(job, source.etag, earlier.get(str(source.path)), there)
@@ -240,8 +252,36 @@ def plan(
     return planned
 
 
-def _rivalry(source: Source, rival: Source) -> Outcome:
-    hint = "another file name pattern keeps them apart, such as {track}.{trackext}/{stem}.{ext}"
+def _job(source: Source, names: Sequence[str], settings: Settings, model: Model, output: Output) -> Job:
+    outputs = {name: output.path(source, name, settings.form.extension) for name in names}
+    picture = output.picture(source) if output.pictures else None
+    return Job(source.path, outputs, settings, output.existing == "overwrite", model.sha256, picture)
+
+
+def _refuse_songs_as_outputs(jobs: Sequence[Job]) -> None:
+    songs = {files.real(job.source): job.source for job in jobs}
+    names = {path.name for path in (*songs, *songs.values())}  # to follow the links of every stem would take long
+    for job in jobs:
+        for path in job.files:
+            if path.name in names and (song := songs.get(files.real(path))):
+                where = "choose another -o or --filename"
+                raise ConfigError(f"{job.source}: its stems would take the place of the song {song}; {where}")
+
+
+def _rivals(sources: Sequence[Source], jobs: Sequence[Job]) -> Iterator[Source | None]:
+    """For each song the earlier one, if any, whose stems go to the same place."""
+    taken: dict[Path, Source] = {}
+    for source, job in zip(sources, jobs, strict=True):
+        rival = next((taken[path] for path in job.outputs.values() if path in taken), None)
+        if rival is None:
+            taken.update(dict.fromkeys(job.outputs.values(), source))
+        yield rival
+
+
+def _rivalry(source: Source, rival: Source, output: Output) -> Outcome:
+    apart = replace(output, template=APART)
+    helps = apart.path(source, "", "") != apart.path(rival, "", "")
+    hint = f"--filename '{APART}' keeps them apart" if helps else "separate it on its own, with another -o"
     error = f"{source.path}: its stems would take the place of those of {rival.path}; {hint}"
     return Outcome(str(source.path), "failed", error=error)
 
