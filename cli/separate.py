@@ -50,7 +50,8 @@ class Place(click.ParamType):
               help="Sample format of wav (float by default, which never clips) and flac (24).")  # fmt: skip
 @click.option("--filename", "template", default="{track}/{stem}.{ext}", show_default=True, metavar="PATTERN",
               help="Of the stems, below the output folder: {track}, {trackext}, {stem}, {ext}.")  # fmt: skip
-@click.option("--clip-mode", type=click.Choice(["rescale", "clamp", "none"]), default="rescale", show_default=True,
+@click.option("--clip-mode", type=click.Choice(["rescale", "clamp", "none"]),
+              show_default="rescale; clamp with -o -, where no gain can be known beforehand",
               help="Where a stem would clip: one gain for all stems, cut its peaks, or refuse the song.")  # fmt: skip
 @click.option("--nan", type=click.Choice(["refuse", "zero"]), default="refuse", show_default=True,
               help="What to do with samples that are not numbers.")  # fmt: skip
@@ -93,7 +94,7 @@ def separate(songs: tuple[Path, ...], folder: Path, **options: Any) -> None:
       tfwavesep separate song.mp3 -o stems
       tfwavesep separate 's3://bucket/album/*.flac' -o s3://bucket/stems
     """
-    settings = _settings(options)
+    settings = _settings(options, "clamp" if folder == PIPE else "rescale")
     _refuse_places(songs, folder, options)
     _refuse_idle(songs, folder, options)
     if folder == PIPE:
@@ -102,7 +103,7 @@ def separate(songs: tuple[Path, ...], folder: Path, **options: Any) -> None:
         _to_files(songs, folder, settings, options)
 
 
-def _settings(options: dict[str, Any]) -> "Settings":
+def _settings(options: dict[str, Any], clip_mode: str) -> "Settings":
     from tfwavesep.decoding import RawFormat
     from tfwavesep.encoding import Format
     from tfwavesep.jobs import Settings
@@ -110,14 +111,14 @@ def _settings(options: dict[str, Any]) -> "Settings":
     return Settings(
         model=options["model"],
         segment_seconds=options["segment"],
-        stems=tuple(name.strip() for name in options["stems"].split(",")) if options["stems"] else (),
+        stems=() if options["stems"] is None else tuple(name.strip() for name in options["stems"].split(",")),
         two_stems=options["two_stems"],
         form=Format.parse(options["extension"], options["bits"]),
-        clip_mode=options["clip_mode"],
+        clip_mode=options["clip_mode"] or clip_mode,
         start_seconds=options["start"],
         duration_seconds=options["duration"],
         zero_bad_samples=options["nan"] == "zero",
-        raw=RawFormat.parse(options["raw_format"]) if options["raw_format"] else None,
+        raw=None if options["raw_format"] is None else RawFormat.parse(options["raw_format"]),
     )
 
 
@@ -132,13 +133,17 @@ def _to_files(songs: tuple[Path, ...], folder: Path, settings: "Settings", optio
     if options["plot"]:
         require_matplotlib()
     separator = batch.load(settings)
+    if options["references"]:
+        _refuse_references(options["references"], settings.choice(separator.targets).written)
     model = planning.Model(separator.targets, batch.model_sha256(settings.model) if manifest else None)
     for remote in filter(is_remote, (*songs, folder)):
         knock(remote)
     sources, failures = planning.expand(songs, folder)
-    for remote in filter(is_remote, (folder, *([manifest.path] if manifest else []))):
-        with token(remote):
+    if is_remote(folder):
+        with token(folder):
             pass
+    if manifest:
+        manifest.check()
     with _engine(options, settings, separator, folder, [source.path for source in sources[:1]]) as run:
         plan = planning.plan(sources, settings, model, output, manifest, shard)
         with Progress(len(plan.jobs) + len(plan.settled) + len(failures), manifest) as progress:
@@ -189,6 +194,8 @@ def _refuse_idle(songs: tuple[Path, ...], folder: Path, options: dict[str, Any])
         raise click.UsageError("--skip-existing and --overwrite: only one of them can be meant")
     if folder == PIPE and (idle := _given(ONLY_TO_A_FOLDER)):
         raise click.UsageError(f"{idle}: only with a folder for the stems, not with -o -")
+    if options["skip_existing"] and PIPE in songs:
+        raise click.UsageError("-: standard input has no name that tells whether it is done: not with --skip-existing")
     if options["engine"] == "local" and (idle := _given(ONLY_WITH_RAY)):
         raise click.UsageError(f"{idle}: only with --engine ray")
     raw = options["raw_format"]
@@ -196,6 +203,14 @@ def _refuse_idle(songs: tuple[Path, ...], folder: Path, options: dict[str, Any])
         raise click.UsageError("--raw-format: only with a pipe, - for the song or the output; files tell their own")
     if raw and ":" in raw and PIPE not in songs:
         raise click.UsageError(f"--raw-format {raw}: a rate and channels are standard input's; {songs[0]} has its own")
+
+
+def _refuse_references(references: Path, stems: tuple[str, ...]) -> None:
+    from tfwavesep import audio
+
+    there = {path.name.partition(".")[0] for path in references.iterdir() if audio.is_named_so(path)}
+    if not there.intersection(stems):
+        raise click.UsageError(f"--references {references}: holds none of the stems: no {', '.join(stems)}")
 
 
 def _given(names: tuple[str, ...]) -> str:
@@ -210,7 +225,7 @@ def _to_pipe(songs: tuple[Path, ...], settings: "Settings") -> None:
     from tfwavesep import batch, jobs, pipes
 
     separator = batch.load(settings)
-    pipes.one_stem(settings.choice(separator.targets))
+    pipes.pipe_format(settings, separator.targets)  # or else an error, before the song is opened
     with jobs.open_source(songs[0], settings) as reader, _quiet_end():
         if sys.stderr.isatty():
             delay = separator.course(reader.info.sample_rate).latency

@@ -44,8 +44,19 @@ def test_rows_of_several_writers_do_not_mix(tmp_path: Path) -> None:
     assert sorted(row.source for row in manifest.rows()) == sorted(str(number) * 200 for number in range(200))
 
 
-def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["file/m.jsonl", ".", "full"])
+def test_a_place_that_cannot_be_written_to_is_named_and_known_beforehand(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
-    for name in ("file/m.jsonl", "."):
+    (tmp_path / "full").symlink_to("/proc/version")
+    manifest = Manifest(tmp_path / name)
+    for write in (manifest.check, lambda: manifest.append(Outcome("a"))):
         with pytest.raises(OutputError, match="cannot be written to"):
-            Manifest(tmp_path / name).append(Outcome("a"))
+            write()
+
+
+@pytest.mark.parametrize("name", ["m.jsonl", "new/folder/m.jsonl", "there.jsonl"])
+def test_to_look_beforehand_changes_nothing(tmp_path: Path, name: str) -> None:
+    (tmp_path / "there.jsonl").write_text('{"source": "a", "sta')
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*")}
+    Manifest(tmp_path / name).check()
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*")} == before

@@ -27,7 +27,7 @@ from tfwavesep.pipes import separate_into
 from tfwavesep.separator import Separator
 from tfwavesep.wavfile import WavFile
 
-VOCALS = Settings(stems=("vocals",))
+VOCALS = Settings(stems=("vocals",), clip_mode="clamp")
 RATE = 44100
 
 
@@ -145,8 +145,10 @@ def test_raw_input_needs_its_rate() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [(Settings(), "a pipe takes one stem"), (replace(VOCALS, form=Format.parse("flac")), "a pipe takes wav")],
-)
+    [(Settings(), "a pipe takes one stem"), (replace(VOCALS, form=Format.parse("flac")), "a pipe takes wav"),
+     (replace(VOCALS, form=Format.parse("wav", "16"), clip_mode="rescale"), "takes no clip mode rescale: the gain"),
+     (replace(VOCALS, raw=RawFormat.parse("s16le:44100:2"), clip_mode="rescale"), "takes no clip mode rescale")],
+)  # fmt: skip
 def test_what_a_pipe_cannot_take(song: Path, settings: Settings, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         through(song.read_bytes(), settings)
@@ -219,6 +221,7 @@ def test_a_full_disk_behind_the_pipe_is_one_line(song: Path) -> None:
         (["-", "song.wav"], "cannot be separated together with other songs"),
         (["a.wav", "b.wav", "-o", "-"], "standard output takes one song"),
         (["a.wav", "-o", "-"], "a pipe takes one stem: choose it with --stems, of vocals, drums, bass, other"),
+        (["a.wav", "-o", "-", "--stems", "bass", "--clip-mode", "rescale", "--bits", "16"], "no clip mode rescale"),
         (["-", "--raw-format", "s16"], "unknown raw format 's16': did you mean 's16le'?"),
     ],
 )
@@ -238,6 +241,7 @@ def test_pipes_that_cannot_be_meant(arguments: list[str], message: str, model: P
         (["song.wav", "-o", "-", "--shard", "1/2"], "--shard: only with a folder"),
         (["song.wav", "-o", "-", "--filename", "{stem}.wav"], "--filename: only with a folder"),
         (["song.wav", "-o", "-", "--references", "."], "--references: only with a folder"),
+        (["-", "--skip-existing"], "standard input has no name that tells whether it is done: not with"),
         (["song.wav", "--worker-cpus", "2", "--worker-gpus", "1"],
          "--worker-cpus, --worker-gpus: only with --engine ray"),
         (["song.wav", "--raw-format", "s16le"], "--raw-format: only with a pipe"),
@@ -255,6 +259,21 @@ def test_options_that_would_do_nothing_are_refused_before_any_work(
     (line,) = [line for line in result.output.splitlines() if line.startswith("Error:")]
     assert message in line
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [(["--bits", "16"], "samples were cut"), (["--bits", "16", "--clip-mode", "none"], "is louder"),
+     (["--bits", "float"], "")],
+)  # fmt: skip
+def test_what_would_clip_in_a_pipe_is_cut_and_told(
+    options: list[str], told: str, model: Path, tmp_path: Path, run: Run
+) -> None:
+    song = tmp_path / "song.wav"
+    soundfile.write(song, 6 * noise(8000, 2), 8000, "FLOAT")
+    result = run("separate", song, "-m", model, "--stems", "other", "-o", "-", *options)
+    assert told in result.stderr
+    assert bool(result.stderr) == bool(told)
 
 
 def test_a_named_song_goes_into_a_pipe_without_a_header(song: Path, model: Path, tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tfwavesep import files, urls
 from tfwavesep.errors import OutputError
@@ -27,6 +28,18 @@ class Manifest:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def check(self) -> None:
+        """See whether rows can be added, before there are any; nothing is left of it.
+
+        Raises:
+            OutputError: the file cannot be written to.
+        """
+        if not files.is_remote(self.path) and self.path.exists():
+            with self._opened():
+                return
+        with files.token(self.path if files.is_remote(self.path) else self.path.parent):
+            return
+
     def append(self, outcome: Outcome) -> None:
         """Add a row, in one write.
 
@@ -38,11 +51,16 @@ class Manifest:
             with files.atomic(self.path / f"{time.time_ns():020}-{uuid.uuid4().hex[:8]}.jsonl") as temporary:
                 temporary.write_text(line)
             return
+        with self._opened() as file:
+            torn = file.seek(0, os.SEEK_END) and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"
+            file.write((b"\n" if torn else b"") + line.encode())
+
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab+", buffering=0) as file:
-                torn = file.seek(0, os.SEEK_END) and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"
-                file.write((b"\n" if torn else b"") + line.encode())
+                yield file
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be written to: {error.strerror}") from error
 

@@ -10,51 +10,55 @@ from tfwavesep.encoding import Format
 from tfwavesep.errors import ConfigError, OutputError
 from tfwavesep.jobs import Settings
 from tfwavesep.separator import Separator
-from tfwavesep.stemfiles import Choice, Leveller, Written
+from tfwavesep.stemfiles import Leveller, Written
 from tfwavesep.wavfile import WavFile, to_bytes
 
 RAW_SUBTYPES = {"s16le": "PCM_16", "s24le": "PCM_24", "f32le": "FLOAT"}
 
 
-def one_stem(choice: Choice) -> str:
-    """The stem that goes into a pipe.
+def pipe_format(settings: Settings, targets: tuple[str, ...]) -> Format:
+    """The format of what goes into a pipe.
+
+    Nobody can know beforehand how loud a pipe's song will become: there is no gain that lets all of it fit.
+
+    Args:
+        settings: of the stem; with `raw`, samples have its type and no header.
+        targets: of the model.
 
     Raises:
-        ConfigError: several are wanted.
+        ConfigError: several stems are wanted, not as WAV, or rescaled.
     """
-    if len(choice.written) != 1:
-        raise ConfigError(f"a pipe takes one stem: choose it with --stems, of {', '.join(choice.written)}")
-    return choice.written[0]
+    written = settings.choice(targets).written
+    if len(written) != 1:
+        raise ConfigError(f"a pipe takes one stem: choose it with --stems, of {', '.join(written)}")
+    form = Format("wav", RAW_SUBTYPES[settings.raw.type]) if settings.raw else settings.form
+    if form.extension != "wav":
+        raise ConfigError(f"a pipe takes wav, or raw samples with --raw-format; not {form.extension}")
+    if form.clips and settings.clip_mode == "rescale":
+        gain = "the gain would be known only when the song has ended"
+        raise ConfigError(f"a pipe takes no clip mode rescale: {gain}; choose clamp or none, or write float")
+    return form
 
 
 def separate_into(sink: BinaryIO, separator: Separator, reader: Reader, settings: Settings) -> Written:
     """Separate a song into an open binary file, as WAV or as raw samples.
 
-    Nobody can know beforehand how loud a pipe's song will become: what is louder than full scale is cut (and left
-    to the other stems), unless the clip mode is "none".
-
     Args:
         sink: where one stem goes. It is flushed with every piece.
         separator: to use.
         reader: of the song.
-        settings: of the stem, its sample format, start and duration; with `raw`, samples have its type and no header.
+        settings: see `pipe_format`.
 
     Raises:
         AudioError: the song cannot be read, or is too loud.
-        ConfigError: several stems are wanted, or not as WAV.
+        ConfigError: a pipe cannot take this.
         BrokenPipeError: nobody reads the pipe any longer.
         OutputError: it cannot be written to.
     """
-    raw = settings.raw
-    choice = settings.choice(separator.targets)
-    one_stem(choice)
-    form = Format("wav", RAW_SUBTYPES[raw.type]) if raw else settings.form
-    if form.extension != "wav":
-        raise ConfigError(f"a pipe takes wav, or raw samples with --raw-format; not {form.extension}")
-    rate = reader.info.sample_rate
-    leveller = Leveller(choice, form, settings.clip_mode, rate)
+    form, rate = pipe_format(settings, separator.targets), reader.info.sample_rate
+    leveller = Leveller(settings.choice(separator.targets), form, settings.clip_mode, rate)
     with _errors():
-        wav = None if raw else WavFile(sink, rate, reader.info.channels, form.subtype, reader.info.tags)
+        wav = None if settings.raw else WavFile(sink, rate, reader.info.channels, form.subtype, reader.info.tags)
         sink.flush()
     for piece in jobs.separated(separator, reader, settings):
         samples = form.samples(leveller.take(piece)[0])
