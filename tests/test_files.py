@@ -87,7 +87,7 @@ def test_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         "try:\n"
         f"    audio.write(Path({str(tmp_path / 'new' / 'song.wav')!r}), np.ones((200_000, 2)), 44100)\n"
-        "except errors.AudioError as error:\n"
+        "except errors.OutputError as error:\n"
         "    print(error)\n"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

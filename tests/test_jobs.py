@@ -1,8 +1,10 @@
 """One song, from its file to its stems: whole or not at all, at the song's own rate, channels and length."""
 
 import os
+import re
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from doubles import RATE, SEGMENT, Smoother, noise, separator
 
 from tfwavesep import jobs
 from tfwavesep.batch import separate_file
+from tfwavesep.encoding import Format
 from tfwavesep.errors import AudioError, ConfigError, OutputExistsError
 from tfwavesep.jobs import Job, Settings
 from tfwavesep.separator import Separator
@@ -195,3 +198,25 @@ def test_a_picture_of_a_pipe_shows_its_stems(song: Path, tmp_path: Path, drawn: 
     jobs.run(separator(2), job)
     assert drawn == job.outputs
     assert (tmp_path / "out" / "plot.png").read_text() == "pipe.wav from 0.0 s"
+
+
+@pytest.mark.parametrize(
+    ("extension", "bits", "sample_rate", "channels", "message"),
+    [
+        ("mp3", None, 8000, 3, ".mp3 cannot hold 3 channels; .wav can"),
+        ("mp3", None, 7350, 2, ".mp3 cannot hold 7350 Hz; .wav can"),
+        ("flac", "16", 8000, 9, ".flac cannot hold 9 channels of PCM_16 at 8000 Hz; .wav can"),
+        ("flac", "24", 8000, 2, "a stem is beyond full scale at 0.000 s, which only float wav can hold: choose that"),
+        ("ogg", None, 8000, 2, "a stem is beyond full scale at 0.000 s, which only float wav can hold: choose that"),
+    ],
+)
+def test_what_a_format_cannot_hold_is_told_with_the_songs_name_and_what_can(
+    extension: str, bits: str | None, sample_rate: int, channels: int, message: str, tmp_path: Path
+) -> None:
+    song, form = tmp_path / "song.wav", Format.parse(extension, bits)
+    soundfile.write(song, 10 * noise(9001, channels), sample_rate, "FLOAT")
+    job = Job(song, {"bass": tmp_path / "out" / f"bass.{extension}"}, Settings(form=form, clip_mode="none"))
+    with pytest.raises(AudioError, match=f"^{re.escape(f'{song}: {message}')}"):
+        jobs.run(separator(2), job)
+    assert files(tmp_path) == [song]
+    jobs.run(separator(2), replace(job, settings=Settings(clip_mode="none"), outputs={"bass": tmp_path / "bass.wav"}))

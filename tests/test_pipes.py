@@ -121,6 +121,13 @@ def test_a_promised_length_that_does_not_come_is_told(song: Path) -> None:
         through(song.read_bytes()[:100_000])
 
 
+def test_what_would_clip_is_told_of_whom(song: Path) -> None:
+    settings = replace(VOCALS, form=Format.parse("wav", "16"), clip_mode="none")
+    soundfile.write(song, 10 * noise(50021, 2), RATE, "FLOAT")
+    with pytest.raises(AudioError, match=r"^standard input: a stem is beyond full scale at 0\.000 s"):
+        through(song.read_bytes(), settings)
+
+
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"no audio" * 99])
 def test_what_is_no_audio_is_refused(data: bytes) -> None:
     with pytest.raises(AudioError, match=r"standard input: is (empty|not an audio file)"):
@@ -263,7 +270,7 @@ def test_options_that_would_do_nothing_are_refused_before_any_work(
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [(["--bits", "16"], "samples were cut"), (["--bits", "16", "--clip-mode", "none"], "is louder"),
+    [(["--bits", "16"], "samples were cut"), (["--bits", "16", "--clip-mode", "none"], "beyond full scale"),
      (["--bits", "float"], "")],
 )  # fmt: skip
 def test_what_would_clip_in_a_pipe_is_cut_and_told(

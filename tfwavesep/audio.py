@@ -83,8 +83,8 @@ def write(path: Path, audio: np.ndarray, sample_rate: int, subtype: str = "FLOAT
         subtype: soundfile's name of the sample format; "FLOAT" never clips.
 
     Raises:
-        AudioError: the format cannot hold this rate, number of channels or sample format, or the disk is full.
-        OutputError: the folder cannot be written to.
+        AudioError: the format cannot hold this rate, number of channels or sample format.
+        OutputError: the folder cannot be written to, or the disk is full.
     """
     with encoding.writer(path, sample_rate, audio.shape[1], subtype) as append:
         append(audio)

@@ -14,8 +14,8 @@ import numpy as np
 import soundfile
 
 from tfwavesep import ogg
-from tfwavesep.errors import AudioError, ConfigError, OutputError, one_of
-from tfwavesep.files import atomic
+from tfwavesep.errors import AudioError, ConfigError, one_of
+from tfwavesep.files import atomic, disk_errors
 from tfwavesep.wavfile import WavFile
 
 Append = Callable[[np.ndarray], None]
@@ -84,6 +84,19 @@ class Format:
         return (steps * 2.0 ** (1 - self.bits)).astype(np.float32)
 
 
+class FormatError(AudioError):
+    """A format cannot hold some audio; which, adds whoever knows its name: see `about`."""
+
+
+@contextmanager
+def about(name: object) -> Iterator[None]:
+    """What a format cannot hold inside the block is this song's, or this file's."""
+    try:
+        yield
+    except FormatError as error:
+        raise AudioError(f"{name}: {error}") from error
+
+
 @contextmanager
 def encoder(
     path: Path, form: Format, sample_rate: int, channels: int, tags: dict[str, str] | None = None, name: str = ""
@@ -93,18 +106,15 @@ def encoder(
     The file is written where it stands: put it beside (`files.atomic`), and say with `name` what it will be.
 
     Raises:
-        AudioError: the format cannot hold this rate or number of channels.
+        FormatError: the format cannot hold this rate or number of channels.
         OutputError: the disk is full.
     """
     opened = {"wav": _wav, "mp3": _mp3}.get(form.extension, _sound_file)
-    try:
+    with disk_errors(name or path, soundfile.LibsndfileError):
         with opened(path, form, sample_rate, channels, tags or {}) as append:
             yield lambda steps: append(form.samples(steps))
         if form.extension == "ogg":
             ogg.set_serial(path)
-    except (OSError, soundfile.LibsndfileError) as error:
-        reason = getattr(error, "strerror", None) or getattr(error, "error_string", None) or error
-        raise OutputError(f"{name or path}: cannot be written (is the disk full?): {reason}") from error
 
 
 @contextmanager
@@ -139,7 +149,7 @@ def _mp3(path: Path, form: Format, sample_rate: int, channels: int, tags: dict[s
 
     layout = {1: "mono", 2: "stereo"}.get(channels)
     if layout is None:
-        raise AudioError(f".mp3 cannot hold {channels} channels")
+        raise FormatError(f".mp3 cannot hold {channels} channels; .wav can")
     with path.open("wb") as file, av.open(file, "w", "mp3") as container:
         stream: Any = container.add_stream("libmp3lame", rate=sample_rate, layout=layout)
         stream.bit_rate = MP3_BIT_RATE
@@ -148,7 +158,7 @@ def _mp3(path: Path, form: Format, sample_rate: int, channels: int, tags: dict[s
         try:
             container.start_encoding()
         except (av.error.FFmpegError, ValueError) as error:
-            raise AudioError(f".mp3 cannot hold {sample_rate} Hz") from error
+            raise FormatError(f".mp3 cannot hold {sample_rate} Hz; .wav can") from error
 
         def append(samples: np.ndarray) -> None:
             frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), format="fltp", layout=layout)
@@ -168,21 +178,14 @@ def _open_sound_file(
         )
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         kind = f"{channels} channels of {subtype} at {sample_rate} Hz"
-        raise AudioError(f".{extension} cannot hold {kind}: {error}") from error
+        raise FormatError(f".{extension} cannot hold {kind}{'' if extension == 'wav' else '; .wav can'}") from error
 
 
 @contextmanager
 def writer(path: Path, sample_rate: int, channels: int, subtype: str = "FLOAT") -> Iterator[Append]:
     """A function that appends float blocks `(time, channels)` to a file, which appears whole or not at all; see
     `audio.write`."""
-    with atomic(path) as temporary:
-        extension = path.suffix[1:]
-        with _open_sound_file(temporary, sample_rate, channels, subtype, extension) as file:
-
-            def append(block: np.ndarray) -> None:
-                try:
-                    file.write(block)
-                except soundfile.LibsndfileError as error:
-                    raise AudioError(f"{path}: cannot be written (is the disk full?): {error.error_string}") from error
-
-            yield append
+    with about(path), atomic(path) as beside:
+        opened = _open_sound_file(beside, sample_rate, channels, subtype, path.suffix[1:])
+        with disk_errors(path, soundfile.LibsndfileError), opened as file:
+            yield file.write

@@ -169,6 +169,18 @@ def _rename(temporary: Path, path: Path) -> None:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
+@contextmanager
+def disk_errors(place: object, *others: type[Exception]) -> Iterator[None]:
+    """The disk's errors inside the block, and those others by which a library tells of them, as an OutputError that
+    names the place."""
+    kinds: tuple[type[Exception], ...] = (OSError, *others)
+    try:
+        yield
+    except kinds as error:
+        reason = getattr(error, "strerror", None) or getattr(error, "error_string", None) or error
+        raise OutputError(f"{place}: cannot be written (is the disk full?): {reason}") from error
+
+
 def _tail(name: str) -> str:
     """The end of a name, short enough to stand behind a prefix."""
     return os.fsdecode(os.fsencode(name[-60:])[-180:].lstrip(bytes(range(0x80, 0xC0))))

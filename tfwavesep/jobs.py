@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tfwavesep.decoding import AudioInfo, RawFormat, Reader, open_audio
-from tfwavesep.encoding import Format
+from tfwavesep.encoding import Format, about
 from tfwavesep.errors import AudioError, ConfigError, OutputExistsError, one_of
 from tfwavesep.files import etag, exist, is_file, place, sha256
 from tfwavesep.plot import plot
@@ -247,7 +247,7 @@ def write(job: Job, choice: Choice, reader: Reader, pieces: Iterable[Piece], pro
     settings, info = job.settings, reader.info
     form, channels = settings.form, info.channels
     opened = stem_files(job.written, choice, form, info.sample_rate, channels, settings.clip_mode, info.tags)
-    with opened as (append, written):
+    with about(reader.name), opened as (append, written):
         done, length = 0.0, settings.length(info)
         for piece in pieces:
             append(piece)

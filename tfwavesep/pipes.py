@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from tfwavesep import jobs
 from tfwavesep.decoding import Reader
-from tfwavesep.encoding import Format
+from tfwavesep.encoding import Format, about
 from tfwavesep.errors import ConfigError, OutputError
 from tfwavesep.jobs import Settings
 from tfwavesep.separator import Separator
@@ -61,7 +61,8 @@ def separate_into(sink: BinaryIO, separator: Separator, reader: Reader, settings
         wav = None if settings.raw else WavFile(sink, rate, reader.info.channels, form.subtype, reader.info.tags)
         sink.flush()
     for piece in jobs.separated(separator, reader, settings):
-        samples = form.samples(leveller.take(piece)[0])
+        with about(reader.name):
+            samples = form.samples(leveller.take(piece)[0])
         with _errors():
             if wav:
                 wav.write(samples)

@@ -11,7 +11,7 @@ import numpy as np
 from tfwavesep.chunking import Segmenter
 from tfwavesep.decoding import Reader, open_audio
 from tfwavesep.errors import OutputError
-from tfwavesep.files import atomic
+from tfwavesep.files import atomic, disk_errors
 
 COLUMNS = 1000
 """Points in time at most; each stands for an equal part of the song."""
@@ -106,11 +106,8 @@ def plot(song: Mapping[str, Path], picture: Path, start: float = 0.0, title: str
         _draw(axes[2 * number, 0], axes[2 * number + 1, 0], name, drawn)
     axes[-1, 0].set_xlabel("seconds")
     figure.suptitle(title)
-    try:
-        with atomic(picture) as temporary:
-            figure.savefig(temporary, format="png", metadata={"Software": None})
-    except OSError as error:
-        raise OutputError(f"{picture}: cannot be written (is the disk full?): {error.strerror}") from error
+    with disk_errors(picture), atomic(picture) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
 def _outlines(song: Mapping[str, Path], start: float) -> dict[str, Outline]:

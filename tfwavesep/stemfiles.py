@@ -10,9 +10,9 @@ from typing import IO
 import numpy as np
 
 from tfwavesep import levels
-from tfwavesep.encoding import Append, Format, encoder
-from tfwavesep.errors import AudioError, ConfigError, OutputError, one_of
-from tfwavesep.files import atomic
+from tfwavesep.encoding import Append, Format, FormatError, encoder
+from tfwavesep.errors import ConfigError, one_of
+from tfwavesep.files import atomic, disk_errors
 from tfwavesep.streaming import Piece
 
 CLIP_MODES = ("rescale", "clamp", "none")
@@ -123,8 +123,8 @@ class Leveller:
             return parts
         if self._mode == "none":
             seconds = (self.frames + int(np.flatnonzero(over.any(axis=(0, 2)))[0])) / self._rate
-            what = f"a stem is louder than {self._form.extension} can hold at {seconds:.3f} s"
-            raise AudioError(f"{what}; write float, or choose another --clip-mode")
+            what = f"a stem is beyond full scale at {seconds:.3f} s, which only float wav can hold"
+            raise FormatError(f"{what}: choose that, or another --clip-mode")
         self.clipped += int(over.sum())
         return levels.clamp(mixture, parts, self._form.bits)
 
@@ -151,12 +151,12 @@ class PieceFile:
         """Append a piece."""
         together = np.concatenate([piece.mixture[np.newaxis], piece.estimates]).transpose(1, 0, 2)
         self._shape = (-1, *together.shape[1:])
-        with self._errors():
+        with disk_errors(self._folder):
             self._file.write(np.ascontiguousarray(together, "<f4").data)
 
     def pieces(self) -> Iterator[Piece]:
         """All that was put, from the start."""
-        with self._errors():
+        with disk_errors(self._folder):
             self._file.seek(0)
         while data := self._file.read(4 * SPOOL_LENGTH * int(np.prod(self._shape[1:]))):
             together = np.frombuffer(data, "<f4").reshape(self._shape).transpose(1, 0, 2)
@@ -164,29 +164,16 @@ class PieceFile:
 
     def close(self) -> None:
         """Forget all."""
-        with self._errors():
+        with disk_errors(self._folder):
             self._file.close()
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        with _disk_errors(self._folder):
-            yield
 
 
 class Spool(PieceFile):
     """Pieces in a file without a name, which is gone with the process however it ends."""
 
     def __init__(self, folder: Path) -> None:
-        with _disk_errors(folder):
+        with disk_errors(folder):
             super().__init__(tempfile.TemporaryFile(dir=folder), folder)  # noqa: SIM115
-
-
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written to (is the disk full?): {error.strerror}") from error
 
 
 @contextmanager
@@ -213,7 +200,7 @@ def stem_files(
         tags: of the song.
 
     Raises:
-        AudioError: the format cannot hold this rate, number of channels, or (clip mode none) level.
+        FormatError: the format cannot hold this rate, number of channels, or (clip mode none) level.
         OutputError: a folder cannot be written to, or the disk is full.
     """
     leveller = Leveller(choice, form, clip_mode, sample_rate)
