@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from .progress import count
+
 
 @click.command()
 @click.argument("model", default="default")
@@ -30,9 +32,10 @@ def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int) -> No
 
     scores = evaluation.evaluate(model, root, subset, folder, jobs, lambda line: click.echo(line, err=True))
     header, *rows = table(scores)
-    shown = Table(*header, title=f"{subset}: {len(scores.tracks)} tracks, median over 1-s frames then tracks, dB")
+    tracks = count(len(scores.tracks), "track")
+    shown = Table(*header, title=f"{subset}: {tracks}, median over 1-s frames then tracks, dB")
     for row in rows:
         shown.add_row(*row, end_section=row[1] == metrics.METRICS[-1])
     Console().print(shown)
     if scores.failed:
-        raise click.ClickException(f"{len(scores.failed)} tracks failed: {', '.join(scores.failed)}")
+        raise click.ClickException(f"{count(len(scores.failed), 'track')} failed: {', '.join(scores.failed)}")

@@ -18,6 +18,7 @@ from .check import check
 from .evaluate import evaluate
 from .export import export
 from .models import models
+from .progress import printable
 from .separate import separate
 from .train import train
 
@@ -73,5 +74,5 @@ def main() -> None:
         click.echo("Interrupted; nothing half-written is left.", err=True)
         sys.exit(130)
     except click.ClickException as error:
-        click.echo(f"Error: {' '.join(error.format_message().split())}", err=True)
+        click.echo(f"Error: {printable(error.format_message())}", err=True)
         sys.exit(error.exit_code)

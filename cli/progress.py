@@ -1,5 +1,6 @@
 """How a batch goes, shown to people: a bar in seconds of audio at a terminal, one line per song everywhere."""
 
+import re
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -100,7 +101,7 @@ def notes(warnings: list[str], gain_db: float, clipped: int) -> list[str]:
     if gain_db:
         lines.append(f"all stems are {-gain_db:.1f} dB softer, so that none clips")
     if clipped:
-        lines.append(f"{clipped} samples were cut to full scale")
+        lines.append(f"{count(clipped, 'sample')} cut to full scale")
     return lines
 
 
@@ -115,6 +116,20 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 
 
+def count(number: int, noun: str) -> str:
+    """So many of something.
+
+    >>> count(1, "track"), count(2, "track")
+    ('1 track', '2 tracks')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def printable(text: str) -> str:
-    """Text that any terminal takes, though a file's name is not text."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """Text as one line that any terminal takes and shows, though the name of a file may hold what a terminal obeys.
+
+    >>> print(printable("a\\nb\\x1b[31m"))
+    a\\nb\\x1b[31m
+    """
+    shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda control: ascii(control[0])[1:-1], shown)

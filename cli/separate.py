@@ -26,6 +26,20 @@ ONLY_TO_A_FOLDER = ("template", "jobs", "skip_existing", "overwrite", "shard", "
 ONLY_WITH_RAY = ("address", "worker_cpus", "worker_gpus")
 
 
+class OfFiles(click.Command):
+    """A command that tells a file whose name begins as an option does from a misspelt option."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """See `click.Command.parse_args`."""
+        try:
+            return super().parse_args(context, list(args))
+        except click.NoSuchOption as error:
+            file = next((arg for arg in args if arg.startswith(error.option_name) and Path(arg).exists()), None)
+            if file:
+                raise click.UsageError(f"{file}: is a file, but taken for an option; write ./{file}") from error
+            raise
+
+
 class Place(click.ParamType):
     """A path, or a URL."""
 
@@ -36,7 +50,7 @@ class Place(click.ParamType):
         return place(value) if isinstance(value, str) else value
 
 
-@click.command()
+@click.command(cls=OfFiles)
 @click.argument("songs", nargs=-1, required=True, type=Place())
 @click.option("-o", "--output", "folder", type=Place(), default="separated", show_default=True,
               help="Folder for the stems, or its URL; - for standard output, which takes one stem.")  # fmt: skip
@@ -154,7 +168,7 @@ def _to_files(songs: tuple[Path, ...], folder: Path, settings: "Settings", optio
     if options["references"]:
         _show_scores(progress.done, options["references"])
     if progress.failed:
-        raise click.ClickException(_summary([printable(str(outcome.error)) for outcome in progress.failed]))
+        raise click.ClickException(_summary([str(outcome.error) for outcome in progress.failed]))
 
 
 @contextmanager
@@ -224,6 +238,8 @@ def _given(names: tuple[str, ...]) -> str:
 def _to_pipe(songs: tuple[Path, ...], settings: "Settings") -> None:
     from tfwavesep import batch, jobs, pipes
 
+    if sys.stdout is None:
+        raise OutputError("standard output: is closed")
     separator = batch.load(settings)
     pipes.pipe_format(settings, separator.targets)  # or else an error, before the song is opened
     with jobs.open_source(songs[0], settings) as reader, _quiet_end():

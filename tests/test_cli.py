@@ -116,6 +116,9 @@ def test_a_song_that_cannot_be_separated(make: Callable[[Path], Path], model: Pa
     ("arguments", "parts"),
     [
         (["-m", "defalt"], ["unknown model 'defalt'", "Known:"]),
+        (["-m", ""], ["unknown model ''", "Known:"]),
+        (["-m", "file"], ["file: is no model, or not in its folder: there is no config.json beside it"]),
+        (["-m", "there"], ["there: has no config.json; a model is a folder"]),
         (["--stems", "vocal"], ["unknown stem 'vocal'", "did you mean 'vocals'"]),
         (["--stems", "vocals,"], ["unknown stem ''", "Known: vocals, drums, bass, other"]),
         (["--stems", ""], ["unknown stem ''", "Known: vocals, drums, bass, other"]),
@@ -150,6 +153,18 @@ def test_options_that_cannot_be_meant(
     assert all(part in line for part in parts), line
     if arguments != ["--references", "other"]:
         assert listing(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["-x.wav", "--live.wav"])
+def test_a_song_that_is_named_like_an_option(
+    name: str, model: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "is a file" not in error_line(run("separate", name, "-m", model))
+    wav(tmp_path, name)
+    line = error_line(run("separate", name, "-m", model))
+    assert line == f"Error: {name}: is a file, but taken for an option; write ./{name}"
+    assert run("separate", f"./{name}", "-m", model).exit_code == 0
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

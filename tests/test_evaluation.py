@@ -133,7 +133,7 @@ def test_a_broken_track_is_named_and_the_others_go_on(
     result = run("evaluate", model, "--data", broken, "--subset", "test", "-o", folder)
     assert result.exit_code == 1
     (error,) = [line for line in result.output.splitlines() if line.startswith("Error:")]
-    assert error == "Error: 1 tracks failed: first"
+    assert error == "Error: 1 track failed: first"
     assert "drums.wav" in result.output
     summary = json.loads((folder / "scores.json").read_text())
     assert (summary["tracks"], list(summary["failed"])) == (1, ["first"])
@@ -146,7 +146,7 @@ def test_no_scores_at_all_are_still_json(run: Run, model: Path, root: Path, tmp_
     shutil.rmtree(broken / "test" / "second")
     result = run("evaluate", model, "--data", broken, "--subset", "test", "-o", tmp_path / "scores")
     assert result.exit_code == 1
-    assert "Error: 1 tracks failed: first" in result.output
+    assert "Error: 1 track failed: first" in result.output
     text = (tmp_path / "scores" / "scores.json").read_text()
     assert "NaN" not in text
     assert json.loads(text)["scores"]["model"]["drums"]["SDR"] is None

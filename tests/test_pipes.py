@@ -270,7 +270,7 @@ def test_options_that_would_do_nothing_are_refused_before_any_work(
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [(["--bits", "16"], "samples were cut"), (["--bits", "16", "--clip-mode", "none"], "beyond full scale"),
+    [(["--bits", "16"], "samples cut to full scale"), (["--bits", "16", "--clip-mode", "none"], "beyond full scale"),
      (["--bits", "float"], "")],
 )  # fmt: skip
 def test_what_would_clip_in_a_pipe_is_cut_and_told(
@@ -281,6 +281,14 @@ def test_what_would_clip_in_a_pipe_is_cut_and_told(
     result = run("separate", song, "-m", model, "--stems", "other", "-o", "-", *options)
     assert told in result.stderr
     assert bool(result.stderr) == bool(told)
+
+
+@pytest.mark.parametrize(("descriptor", "name"), [(0, "input"), (1, "output")])
+def test_a_pipe_that_is_closed_is_one_line(descriptor: int, name: str, model: Path) -> None:
+    command = [sys.executable, "-m", "tfwavesep_cli", "separate", "-", "-m", str(model), "--stems", "bass", "-o", "-"]
+    shell = ["sh", "-c", f'exec "$@" {descriptor}>&-', "sh", *command]
+    done = subprocess.run(shell, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, f"Error: standard {name}: is closed\n")
 
 
 def test_a_named_song_goes_into_a_pipe_without_a_header(song: Path, model: Path, tmp_path: Path) -> None:

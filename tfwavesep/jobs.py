@@ -179,7 +179,13 @@ class Outcome:
 
 
 def open_source(source: Path, settings: Settings) -> AbstractContextManager[Reader]:
-    """A song, ready to be read as the settings say; see `decoding.open_audio`."""
+    """A song, ready to be read as the settings say; see `decoding.open_audio`.
+
+    Raises:
+        AudioError: standard input, if that is the song, is closed.
+    """
+    if source == STDIN and sys.stdin is None:
+        raise AudioError("standard input: is closed")
     if source == STDIN:
         return open_audio(sys.stdin.buffer, settings.raw, settings.zero_bad_samples)
     return open_audio(source, None, settings.zero_bad_samples)

@@ -80,7 +80,7 @@ def locate(model: str) -> Path:
     if is_url(model):
         raise ModelError(f"{model}: is on a server; here its files are needed, so give its folder")
     path = Path(model)
-    if path.exists():
+    if model and path.exists():
         return path
     known = released()
     if model in known:
@@ -101,7 +101,7 @@ def find_form(model: str) -> Path:
             taken); or one of these forms inside such a folder.
 
     Raises:
-        ModelError: there is no such model, or it has no form left.
+        ModelError: there is no such model, it has no form left, or no `config.json` beside it.
     """
     path = locate(model)
     if path.suffix == ".zip":
@@ -112,6 +112,8 @@ def find_form(model: str) -> Path:
         if form is None:
             raise ModelError(f"{path}: has none of {TFLITE}, {SAVED_MODEL}/ and {KERAS}")
         return form
+    if not (path.parent / CONFIG).is_file():
+        raise ModelError(f"{model}: is no model, or not in its folder: there is no {CONFIG} beside it")
     return path
 
 
