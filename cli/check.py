@@ -11,21 +11,22 @@ import click
 def check(mixture: Path, stems: tuple[Path, ...]) -> None:
     """Tell how deep MIXTURE nulls when its STEMS, files or a folder of them, are taken from it.
 
-    WAV and FLAC with integer samples must leave nothing, or else the exit code is 1.
+    The exit code is 1 if more is left than rounding accounts for: nothing may be left by integer samples (WAV, FLAC),
+    a few float32 roundings by others. Of stems that are stored with loss (MP3, Ogg) only the depth is told.
 
     \b
     Example:
       tfwavesep check song.flac separated/song
     """
-    from tfwavesep import audio
-    from tfwavesep.check import null_depth
+    from tfwavesep.check import null_depth, stem_files
 
-    files = [file for stem in stems for file in (audio.find(stem) if stem.is_dir() else [stem])]
-    if not files:
-        raise click.ClickException(f"{stems[0]}: is a folder without audio files")
-    found = null_depth(mixture, files)
-    gain = f", after a common gain of {found.gain_db:.1f} dB" if found.gain_db else ""
-    worst = f"; most is left at {found.worst_seconds:.3f} s: {found.worst:.2e}" if found.worst else ""
-    click.echo(f"null depth {found.depth_db:.1f} dB{gain}{worst}")
-    if not found.passed:
-        raise click.ClickException(f"{mixture}: its stems do not sum to it")
+    files: list[Path] = []
+    for stem in stems:
+        found, sums = stem_files(stem, mixture) if stem.is_dir() else ([stem], [])
+        files += found
+        for path in sums:
+            click.echo(f"{path}: left out, the stems it is the sum of are there", err=True)
+    depth = null_depth(mixture, files)
+    if not depth.passed:
+        raise click.ClickException(f"{mixture}: its stems do not sum to it: {depth}")
+    click.echo(depth)

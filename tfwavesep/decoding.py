@@ -31,6 +31,9 @@ TAGS = ("title", "artist", "album", "date", "tracknumber", "genre", "comment", "
 RAW_TYPES = {"s16le": ("<i2", 2**15), "s24le": ("s24", 2**23), "f32le": ("<f4", 1)}
 """Sample types of audio without a header, by FFmpeg's names: the type and what full scale is in it."""
 
+INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+"""Depths of integer samples, by libsndfile's names."""
+
 MALFORMED = 3
 """libsndfile's code for a file of a kind it knows, but damaged."""
 
@@ -55,6 +58,7 @@ class AudioInfo:
         seconds: about how long it is, or None where nothing tells.
         bits: depth of integer samples, or None for others.
         tags: those of `TAGS` that it has.
+        lossless: whether what is decoded is known to be what was encoded.
     """
 
     sample_rate: int
@@ -63,6 +67,7 @@ class AudioInfo:
     seconds: float | None = None
     bits: int | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    lossless: bool = False
 
 
 @dataclass(frozen=True)
@@ -283,15 +288,16 @@ class SoundfileDecoder:
         self._name = name
         self._file = soundfile.SoundFile(os.fsencode(path))
         _refuse_truncated(name, self._file.extra_info)
-        depth = self._file.subtype.removeprefix("PCM_").removesuffix("8")
+        bits = INTEGER_BITS.get(self._file.subtype)
         tags = {key: value for key, value in self._file.copy_metadata().items() if key in TAGS}
         self.info = AudioInfo(
             self._file.samplerate,
             self._file.channels,
             self._file.frames,
             self._file.frames / self._file.samplerate,
-            int(depth) if depth in ("16", "24", "32") else None,
+            bits,
             tags,
+            bits is not None or self._file.subtype in ("FLOAT", "DOUBLE"),
         )
 
     def blocks(self, start: int, block_length: int) -> Iterator[np.ndarray]:
