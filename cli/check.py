@@ -18,11 +18,11 @@ def check(mixture: Path, stems: tuple[Path, ...]) -> None:
     Example:
       tfwavesep check song.flac separated/song
     """
-    from tfwavesep.check import null_depth, stem_files
+    from tfwavesep.check import null_depth, stems_in
 
     files: list[Path] = []
     for stem in stems:
-        found, sums = stem_files(stem, mixture) if stem.is_dir() else ([stem], [])
+        found, sums = stems_in(stem, mixture) if stem.is_dir() else ([stem], [])
         files += found
         for path in sums:
             click.echo(f"{path}: left out, the stems it is the sum of are there", err=True)

@@ -10,7 +10,7 @@ from conftest import Run
 from doubles import noise, separator
 
 from tfwavesep import audio, jobs
-from tfwavesep.check import null_depth, stem_files
+from tfwavesep.check import null_depth, stems_in
 from tfwavesep.encoding import Format
 from tfwavesep.errors import AudioError
 from tfwavesep.jobs import Job, Settings
@@ -148,17 +148,17 @@ def test_of_a_folder_those_are_taken_that_sum_to_the_mixture(tmp_path: Path) -> 
     """Not the mixture itself, and no sums of stems that are there too."""
     four, sums = ("bass.wav", "drums.wav", "other.wav", "vocals.wav"), ("accompaniment.wav", "no_bass.wav")
     *paths, song = empty(tmp_path / "all", *four, *sums, "mixture.wav")
-    assert stem_files(song.parent, song) == (paths[:4], paths[4:])
+    assert stems_in(song.parent, song) == (paths[:4], paths[4:])
     paths = empty(tmp_path / "two", "accompaniment.wav", "vocals.wav")
-    assert stem_files(tmp_path / "two", song) == (paths, [])
+    assert stems_in(tmp_path / "two", song) == (paths, [])
     paths = empty(tmp_path / "six", "bass.wav", "drums.wav", "guitar.wav", "other.wav", "piano.wav", "vocals.wav")
-    assert stem_files(tmp_path / "six", song) == (paths, [])
+    assert stems_in(tmp_path / "six", song) == (paths, [])
 
 
 def test_a_stem_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     paths = empty(tmp_path / "stems", "bass.flac", "bass.wav", "vocals.wav")
     with pytest.raises(AudioError, match="holds bass 2 times") as caught:
-        stem_files(tmp_path / "stems", tmp_path / "song.wav")
+        stems_in(tmp_path / "stems", tmp_path / "song.wav")
     assert all(str(path) in str(caught.value) for path in paths[:2])
 
 

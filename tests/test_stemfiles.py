@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tfwavesep.decoding import open_audio
 from tfwavesep.encoding import Format, FormatError
 from tfwavesep.errors import AudioError, ConfigError
 from tfwavesep.stemfiles import CLIP_MODES, Choice, Written, stem_files
@@ -129,9 +130,8 @@ def test_tags_are_carried_and_the_title_names_the_stem(tmp_path: Path) -> None:
         path = tmp_path / f"drums.{extension}"
         with stem_files({"drums": path}, choice, Format.parse(extension), RATE, 2, tags=tags) as (append, _):
             append(pieces()[1])
-        from tfwavesep.audio import probe
-
-        assert probe(path).tags == {**tags, "title": "Für 音楽 (drums)"}
+        with open_audio(path) as reader:
+            assert reader.info.tags == {**tags, "title": "Für 音楽 (drums)"}
 
 
 def test_unknown_stems_and_formats_are_refused() -> None:

@@ -4,47 +4,18 @@ Audio is float32 `(time, channels)`, full scale 1.0.
 """
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import soxr
 
 from tfwavesep import decoding, encoding
-from tfwavesep.decoding import BLOCK_LENGTH, AudioInfo
 
 SUFFIXES = {
     *(".wav", ".rf64", ".w64", ".flac", ".aif", ".aiff", ".aifc", ".au", ".caf"),
     *(".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".webm", ".wma", ".mka"),
 }
 """File name endings that are taken for audio when a folder is searched."""
-
-
-def probe(path: Path) -> AudioInfo:
-    """Look at a file's header.
-
-    Raises:
-        AudioError: there is no such file, it is empty, truncated, or not audio.
-    """
-    with decoding.open_audio(path) as reader:
-        return reader.info
-
-
-def read_blocks(path: Path, block_length: int = BLOCK_LENGTH) -> Iterator[np.ndarray]:
-    """Decode a file piece by piece.
-
-    Args:
-        path: of the file.
-        block_length: samples per channel in each piece at most.
-
-    Yields:
-        float32 `(time, channels)`.
-
-    Raises:
-        AudioError: the file cannot be decoded to its end, or holds NaN or infinite samples.
-    """
-    with decoding.open_audio(path) as reader:
-        yield from reader.blocks(0, block_length)
 
 
 def read(path: Path) -> tuple[np.ndarray, int]:
@@ -54,7 +25,7 @@ def read(path: Path) -> tuple[np.ndarray, int]:
         float32 `(time, channels)` and the sample rate in Hz.
 
     Raises:
-        AudioError: as `read_blocks`.
+        AudioError: the file cannot be decoded to its end, or holds NaN or infinite samples.
     """
     return read_stream(path, 0)
 

@@ -91,7 +91,7 @@ class _Storage:
         return 0.0 if self.exact else terms * 2.0**-self.bits + (terms - 1) * UNIT_ROUNDOFF * magnitudes
 
 
-def stem_files(folder: Path, mixture: Path) -> tuple[list[Path], list[Path]]:
+def stems_in(folder: Path, mixture: Path) -> tuple[list[Path], list[Path]]:
     """The audio files below a folder that should sum to a mixture; and those that are left out, because they are sums
     of stems that are there too.
 

@@ -285,7 +285,7 @@ class SoundfileDecoder:
 
     def __init__(self, path: Path, name: str) -> None:
         self.damages: list[str] = []
-        self._name = name
+        self._path, self._name = path, name
         self._file = soundfile.SoundFile(os.fsencode(path))
         _refuse_truncated(name, self._file.extra_info)
         bits = INTEGER_BITS.get(self._file.subtype)
@@ -301,12 +301,25 @@ class SoundfileDecoder:
         )
 
     def blocks(self, start: int, block_length: int) -> Iterator[np.ndarray]:
+        place = min(start, self._file.frames)
         try:
-            self._file.seek(min(start, self._file.frames))
+            self._file.seek(place)
             while len(block := self._file.read(block_length, dtype="float32", always_2d=True)):
                 yield block
+                place += len(block)
         except soundfile.LibsndfileError as error:
-            raise AudioError(f"{self._name}: is damaged: {error.error_string}") from error
+            about = f"about {place / self.info.sample_rate:.1f} s"
+            how = f"damaged at {about}" if self._has_end() else f"truncated: its end is missing, from {about} on"
+            raise AudioError(f"{self._name}: is {how}") from error
+
+    def _has_end(self) -> bool:
+        """Whether the last sample is there. Nothing can be asked any more of a file that could not be read."""
+        try:
+            with soundfile.SoundFile(os.fsencode(self._path)) as file:
+                file.seek(file.frames - 1)
+                return len(file.read(1)) == 1
+        except soundfile.LibsndfileError:
+            return False
 
     def close(self) -> None:
         self._file.close()
