@@ -116,15 +116,36 @@ def test_a_zip_file_opens_like_its_folder(archive: Path) -> None:
     assert type(open_backend(str(archive))) is LiteRTBackend  # a second time, from the cache
 
 
-def test_a_cached_model_that_was_changed_is_refused(archive: Path) -> None:
-    form = store.find_form(str(archive))
-    data = form.read_bytes()
-    try:
-        flip(form)
-        with pytest.raises(ModelError, match="is damaged or changed"):
-            open_backend(str(archive))
-    finally:
-        form.write_bytes(data)
+@pytest.mark.parametrize("name", ["model.tflite", "1/fingerprint.pb", "config.json"])
+def test_what_was_damaged_in_the_cache_is_unpacked_anew(archive: Path, name: str) -> None:
+    folder = store.unpack(archive)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    flip(folder / name)
+    (folder / "foreign").write_text("mine")
+    assert store.unpack(archive) == folder
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_two_may_unpack_the_same_zip_file_at_once(archive: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        store._unpack(archive, tmp_path / "model")
+    assert store._is_whole(tmp_path / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("name", ["folder.zip", "missing.zip"])
+def test_a_zip_file_that_cannot_be_read_at_all_is_named(name: str, tmp_path: Path) -> None:
+    (tmp_path / "folder.zip").mkdir()
+    with pytest.raises(ModelError) as caught:
+        store.unpack(tmp_path / name)
+    assert str(caught.value).startswith(f"{tmp_path / name}: cannot be read: ")
+
+
+@pytest.mark.parametrize("form", ["", "model.keras"])
+def test_a_training_is_not_a_model_yet(trained: Path, form: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        open_backend(str(trained / form))
+    assert str(caught.value) == f"{trained}: is a training, not a model: `tfwavesep export` it first"
 
 
 def rewrite(archive: Path, change: Callable[[dict[str, bytes]], None]) -> None:
@@ -160,7 +181,8 @@ DAMAGES: dict[str, Callable[[dict[str, bytes]], None]] = {
     "0 times config.json": lambda members: members.pop("tiny/config.json"),
     "2 times config.json": lambda members: members.update({"config.json": b"{}"}),
     "leads out": _name_that_leads_out,
-    "'files'": lambda members: _config(members, lambda about: about.pop("files")),
+    "'files' name none of": lambda members: _config(members, lambda about: about.pop("files")),
+    "is a training": lambda members: _config(members, lambda about: about.update(about["preset"])),
     "'files' must hold": lambda members: _config(members, lambda about: about.update(files=[])),
     "sha256 of model.keras": lambda members: _config(
         members, lambda about: about["files"]["model.keras"].pop("sha256")

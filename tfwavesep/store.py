@@ -6,11 +6,10 @@ Nothing of a model's architecture, and so no Keras, is imported here.
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path, PurePosixPath
@@ -18,7 +17,7 @@ from typing import Any
 
 from tfwavesep.config import read_json
 from tfwavesep.errors import ConfigError, ModelError, OutputError, TfwavesepError, one_of
-from tfwavesep.files import cache_folder, sha256
+from tfwavesep.files import cache_folder, remove_folder, sha256
 from tfwavesep.models import ModelConfig
 from tfwavesep.models._config import require
 
@@ -26,6 +25,8 @@ CONFIG = "config.json"
 KERAS, TFLITE, SAVED_MODEL = "model.keras", "model.tflite", "1"
 FORMS = (TFLITE, SAVED_MODEL, KERAS)
 """What a model folder holds beside its `config.json`; the first that is there is opened."""
+
+NOT_YET_A_MODEL = "is a training, not a model: `tfwavesep export` it first"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +122,7 @@ def read(folder: Path) -> StoredModel:
     """What the `config.json` of a model folder says.
 
     Raises:
-        ModelError: there is none, or it is damaged.
+        ModelError: there is none, or it is damaged, or a training's.
     """
     path = folder / CONFIG
     if not path.is_file():
@@ -131,9 +132,16 @@ def read(folder: Path) -> StoredModel:
         told_files(about)
         return StoredModel(folder, about, stored_config(about))
     except KeyError as error:
+        if is_training(about):
+            raise ModelError(f"{folder}: {NOT_YET_A_MODEL}") from error
         raise ModelError(f"{path}: is damaged: {error} is missing") from error
     except (TfwavesepError, ValueError, TypeError) as error:
         raise ModelError(f"{path}: is damaged: {error}") from error
+
+
+def is_training(about: dict[str, Any]) -> bool:
+    """Whether a `config.json` is a training's: a preset itself, where a model's is about one."""
+    return {"loss", "data"} <= about.keys()
 
 
 def stored_config(about: dict[str, Any]) -> StoredConfig:
@@ -230,17 +238,32 @@ def unpack(archive: Path) -> Path:
 
     Only files that its `config.json` lists are written, and only if they have the size and the SHA-256 told there.
 
+    What was damaged there since is unpacked anew.
+
     Raises:
-        ModelError: it is not the zip file of a model, or is damaged.
+        ModelError: it is not the zip file of a model, or is damaged, or cannot be read.
         OutputError: the cache cannot be written to.
     """
     try:
         folder = cache_folder() / "models" / sha256(archive)[:32]
-        if not folder.exists():
+    except OSError as error:
+        raise ModelError(f"{archive}: cannot be read: {error.strerror}") from error
+    try:
+        if not _is_whole(folder):
+            remove_folder(folder)
             _unpack(archive, folder)
     except OSError as error:
         raise OutputError(f"{archive}: cannot be unpacked to {cache_folder()}: {error.strerror}") from error
     return folder
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether there is a model with all of its files as they were exported, and none else."""
+    try:
+        verify(read(folder), folder)
+    except ModelError:
+        return False
+    return True
 
 
 def _unpack(archive: Path, folder: Path) -> None:
@@ -254,8 +277,11 @@ def _unpack(archive: Path, folder: Path) -> None:
                 target = beside / _inside(path)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(_checked(file, root + path, told))
-            with suppress(FileExistsError):  # somebody else was quicker
-                shutil.move(beside, folder)
+            try:
+                beside.rename(folder)
+            except OSError:
+                if not folder.exists():  # else somebody else was quicker
+                    raise
 
 
 @contextmanager
@@ -269,12 +295,19 @@ def _opened(archive: Path) -> Iterator[tuple[zipfile.ZipFile, str, bytes]]:
         with zipfile.ZipFile(archive) as file:
             root = _root(file)
             text = _content(file, root + CONFIG)
-            about = json.loads(text)
-            stored_config(about)
-            told_files(about)
+            _check(json.loads(text))
             yield file, root, text
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, ConfigError, NotImplementedError) as error:
         raise ModelError(f"{archive}: is not the zip file of a model, or is damaged: {error}") from error
+
+
+def _check(about: dict[str, Any]) -> None:
+    """Whether a `config.json` is that of a model that can be opened."""
+    if is_training(about):
+        raise ValueError(f"it {NOT_YET_A_MODEL}")
+    stored_config(about)
+    if not {name.split("/")[0] for name in told_files(about)}.intersection(FORMS):
+        raise ValueError(f"its 'files' name none of {', '.join(FORMS)}")
 
 
 def _root(file: zipfile.ZipFile) -> str:
