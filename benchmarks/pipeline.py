@@ -23,9 +23,11 @@ from tfwavesep import data
 from tfwavesep.config import Preset, load_preset
 from tfwavesep.scores import markdown
 from tfwavesep.stems import STEMS
+from tfwavesep.tracks import find_tracks
 
 STEPS = 8
 PREFETCHED = 8
+SYNTHETIC = "four songs of a minute of noise"
 MOST_COST = 1.05
 """Time that a step and its examples may take together, of the step's alone."""
 
@@ -70,13 +72,18 @@ def precision(preset: Preset) -> str:
     return "mixed_bfloat16" if preset.training.mixed_precision else "float32"
 
 
-def text(preset: Preset, found: dict[str, float]) -> str:
+def songs(root: Path) -> str:
+    """What examples are drawn from, in words."""
+    return f"the {len(find_tracks(root, 'train'))} train tracks of `{root.resolve().name}`"
+
+
+def text(preset: Preset, songs: str, found: dict[str, float]) -> str:
     """The section."""
     alone, step, both = found.values()
     rows = [[kind, f"{rate:.1f}", f"{rate / step:.2f}"] for kind, rate in found.items()]
     return (
         f"Preset `{preset.name}`, {precision(preset)}, batches of {preset.training.batch_size}, {STEPS} steps in a "
-        f"turn:\n\n"
+        f"turn; examples from {songs}:\n\n"
         f"{markdown([['', 'examples per second', 'ratio to the step'], *rows])}\n"
         f"The pipeline alone is {alone / step:.0f} times as fast as the training step; "
         f"both together take {step / both:.2f} of the time of the step alone.\n"
@@ -98,8 +105,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         root = arguments.data or synthetic_root(Path(name) / "music")
         found = rates(preset, root, Path(name) / "cache")
-    measure.publish("pipeline", text(preset, found), targets(found))
-    print(text(preset, found))
+        section = text(preset, songs(root) if arguments.data else SYNTHETIC, found)
+    measure.publish("pipeline", section, targets(found))
+    print(section)
 
 
 if __name__ == "__main__":

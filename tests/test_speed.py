@@ -271,4 +271,10 @@ def test_the_pipelines_cost_is_told() -> None:
     (target,) = pipeline.targets(found)
     assert target.measured == 1.25
     assert not target.met
-    assert "10 times as fast" in pipeline.text(config.load_preset("tiny"), found)
+    section = pipeline.text(config.load_preset("tiny"), "two songs", found)
+    assert "10 times as fast" in section
+    assert "examples from two songs:" in section
+
+
+def test_the_pipelines_songs_are_told(data_root: Path) -> None:
+    assert pipeline.songs(data_root) == f"the 3 train tracks of `{data_root.name}`"
