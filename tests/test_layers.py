@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfwavesep.models._layers import ProductConv
+from tfwavesep.layers import ProductConv
 
 
 @pytest.mark.parametrize(("features", "filters"), [(4, 9), (9, 4), (5, 5)])

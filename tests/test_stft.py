@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfwavesep.models._stft import STFT, InverseSTFT
+from tfwavesep.stft import STFT, InverseSTFT
 
 SIZES = [(1024, 512), (2048, 512), (4096, 1024), (24, 6)]
 

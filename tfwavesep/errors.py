@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class TfwavesepError(Exception):
@@ -34,6 +35,16 @@ class OutputExistsError(OutputError):
 
 class StoreError(TfwavesepError):
     """An object store does not answer, or does not let us."""
+
+
+def require(holds: bool, field: str, value: Any, rule: str) -> None:
+    """Refuse a field's value, naming the field, the value and the rule.
+
+    Raises:
+        ConfigError: `holds` is false.
+    """
+    if not holds:
+        raise ConfigError(f"{field} = {value!r}: {rule}")
 
 
 def one_of(what: str, value: str, known: Iterable[str]) -> str:

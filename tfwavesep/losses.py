@@ -13,8 +13,8 @@ import numpy as np
 from keras import ops
 
 from tfwavesep.errors import ConfigError, one_of
-from tfwavesep.models._stft import STFT, magnitude
 from tfwavesep.stems import STEMS
+from tfwavesep.stft import STFT, magnitude
 
 
 def with_residual(references: Any, estimates: Any) -> tuple[Any, Any, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfwavesep.backends._served import window
+from tfwavesep.backends import window
 from tfwavesep.chunking import segment_length
 from tfwavesep.models import ModelConfig
 

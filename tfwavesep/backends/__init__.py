@@ -8,9 +8,10 @@ from pathlib import Path
 
 from tfwavesep import store
 from tfwavesep.backends._backend import Backend
+from tfwavesep.backends._served import window
 from tfwavesep.errors import ModelError, one_of
 
-__all__ = ["Backend", "open_backend"]
+__all__ = ["Backend", "open_backend", "open_form", "window"]
 
 
 def open_backend(model: str) -> Backend:

@@ -1,20 +1,9 @@
 """What the `Config` of every architecture has in common."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from tfwavesep import stems as names
-from tfwavesep.errors import ConfigError
-
-
-def require(holds: bool, field: str, value: Any, rule: str) -> None:
-    """Refuse a field's value, naming the field, the value and the rule.
-
-    Raises:
-        ConfigError: `holds` is false.
-    """
-    if not holds:
-        raise ConfigError(f"{field} = {value!r}: {rule}")
+from tfwavesep.errors import require
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,9 +14,10 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from tfwavesep.models._config import ModelConfig, require
-from tfwavesep.models._layers import crop, gated_stacks
-from tfwavesep.models._stft import STFT, InverseSTFT, transformable
+from tfwavesep.errors import require
+from tfwavesep.layers import crop, gated_stacks
+from tfwavesep.models._config import ModelConfig
+from tfwavesep.stft import STFT, InverseSTFT, transformable
 
 Bands = Sequence[Sequence[int]]
 """From the lowest bin up: (how many bands, how many bins each of a band's groups has)."""

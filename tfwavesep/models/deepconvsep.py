@@ -6,9 +6,10 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from tfwavesep.models._config import ModelConfig, require
-from tfwavesep.models._layers import convolve, crop, cut, share_what_is_missing
-from tfwavesep.models._stft import STFT, InverseSTFT, magnitude
+from tfwavesep.errors import require
+from tfwavesep.layers import convolve, crop, cut, share_what_is_missing
+from tfwavesep.models._config import ModelConfig
+from tfwavesep.stft import STFT, InverseSTFT, magnitude
 
 SCALE = 0.3
 """What magnitudes are multiplied with, after division by the root of the window."""

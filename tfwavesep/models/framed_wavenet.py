@@ -11,8 +11,9 @@ from typing import Any
 import keras
 from keras import layers
 
-from tfwavesep.models._config import ModelConfig, require
-from tfwavesep.models._layers import crop, gated_stacks, share_what_is_missing
+from tfwavesep.errors import require
+from tfwavesep.layers import crop, gated_stacks, share_what_is_missing
+from tfwavesep.models._config import ModelConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from tfwavesep.models._config import ModelConfig, require
-from tfwavesep.models._layers import ProductConv, gated_stacks
+from tfwavesep.errors import require
+from tfwavesep.layers import ProductConv, gated_stacks
+from tfwavesep.models._config import ModelConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,9 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from tfwavesep.errors import ConfigError, one_of
-from tfwavesep.models._config import ModelConfig, require
-from tfwavesep.models._layers import Cut, crop, cut
+from tfwavesep.errors import ConfigError, one_of, require
+from tfwavesep.layers import Cut, crop, cut
+from tfwavesep.models._config import ModelConfig
 
 UPSAMPLING = ("linear", "learned")
 

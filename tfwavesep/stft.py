@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from tfwavesep.models._layers import cut
+from tfwavesep.layers import cut
 
 
 class _Transform(layers.Layer):
