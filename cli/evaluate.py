@@ -4,13 +4,14 @@ from pathlib import Path
 
 import click
 
+from .options import TRACKS, data_root
 from .progress import count
+from .tables import show
 
 
 @click.command()
 @click.argument("model", default="default")
-@click.option("--data", "root", type=click.Path(path_type=Path), envvar="MUSDB_PATH", show_envvar=True, required=True,
-              help="MUSDB18 in any edition, or folders TRACK/{mixture,vocals,drums,bass,other}.wav.")  # fmt: skip
+@data_root(TRACKS)
 @click.option("--subset", type=click.Choice(["valid", "test", "train"]), default="valid", show_default=True,
               help="Which tracks of the data root.")  # fmt: skip
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path), required=True,
@@ -24,7 +25,6 @@ def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int) -> No
     Example:
       tfwavesep evaluate default --data musdb18 --subset test -o scores
     """
-    from rich.console import Console
     from rich.table import Table
 
     from tfwavesep import evaluation, metrics
@@ -36,6 +36,6 @@ def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int) -> No
     shown = Table(*header, title=f"{subset}: {tracks}, median over 1-s frames then tracks, dB")
     for row in rows:
         shown.add_row(*row, end_section=row[1] == metrics.METRICS[-1])
-    Console().print(shown)
+    show(shown)
     if scores.failed:
         raise click.ClickException(f"{count(len(scores.failed), 'track')} failed: {', '.join(scores.failed)}")

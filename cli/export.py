@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from .options import data_root
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
@@ -11,8 +13,7 @@ import click
               help="Folder of the model, such as saved_models/NAME, or NAME.zip.")  # fmt: skip
 @click.option("--quantize", metavar="FORM", default="none", show_default=True,
               help="Form of model.tflite: none, float16, int8-weights, dynamic or int8.")  # fmt: skip
-@click.option("--data", "root", type=click.Path(path_type=Path),
-              help="Data root, to calibrate int8 and to measure what the form costs in SDR.")  # fmt: skip
+@data_root("Data root, to calibrate int8 and to measure what the form costs in SDR.", required=False)
 @click.option("--licence", help="Licence of the weights, for config.json.")
 @click.option("--scores", type=click.Path(path_type=Path), help="An evaluation's scores.json, for config.json.")
 @click.option("--overwrite", is_flag=True, help="Replace a model that is there.")

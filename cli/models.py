@@ -2,6 +2,8 @@
 
 import click
 
+from .tables import show
+
 
 @click.command()
 @click.argument("models", nargs=-1)
@@ -23,17 +25,15 @@ def models(models: tuple[str, ...]) -> None:
 
 
 def _describe(model: str, facts: dict[str, str]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     shown = Table(title=model, title_justify="left", show_header=False, box=None)
     for name, text in facts.items():
         shown.add_row(name, text)
-    Console().print(shown)
+    show(shown)
 
 
 def _list() -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from tfwavesep import catalogue
@@ -47,4 +47,4 @@ def _list() -> None:
     shown = Table("name", *header)
     for name, row in rows.items():
         shown.add_row(name, *row.values())
-    Console().print(shown)
+    show(shown)

@@ -4,18 +4,19 @@ from pathlib import Path
 
 import click
 
+from .options import TRACKS, data_root
+
 
 @click.command()
 @click.argument("preset")
-@click.option("--data", "root", type=click.Path(path_type=Path), envvar="MUSDB_PATH", show_envvar=True, required=True,
-              help="MUSDB18 in any edition, or folders TRACK/{mixture,vocals,drums,bass,other}.wav.")  # fmt: skip
+@data_root(TRACKS)
 @click.option("-o", "--output", "workdir", type=click.Path(path_type=Path), required=True,
               help="Folder for checkpoints, logs, the run's record and the model.")  # fmt: skip
 @click.option("--extra", multiple=True, metavar="STEM=FOLDER[@left|@right]",
               help="More material for one stem, such as vocals=singing/. May be repeated.")  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
               help="Replace a value of the preset, such as training.epochs=10. May be repeated.")  # fmt: skip
-@click.option("--resume", is_flag=True, help="Go on with the training that the folder holds.")
+@click.option("--resume", is_flag=True, help="Go on with the training that the folder holds, if it holds one.")
 def train(
     preset: str, root: Path, workdir: Path, extra: tuple[str, ...], settings: tuple[str, ...], resume: bool
 ) -> None:

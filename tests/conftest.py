@@ -71,12 +71,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def run() -> Run:
-    """Run the command line as it is installed: `run("separate", path, ...)`."""
+    """Run the command line as it is installed: `run("separate", path, ...)`; music is where it is told, only."""
     (script,) = entry_points(group="console_scripts", name="tfwavesep")
     group = __import__(script.module, fromlist=["cli"]).cli
 
     def invoke(*arguments: Any, **environment: str) -> Result:
-        return CliRunner().invoke(group, [str(a) for a in arguments], env=environment or None)
+        return CliRunner().invoke(group, [str(a) for a in arguments], env={"MUSDB_PATH": None, **environment})
 
     return invoke
 
@@ -127,6 +127,14 @@ def tiny() -> config.Preset:
 def config_of(model: Path) -> dict[str, Any]:
     """A model's `config.json`."""
     return json.loads((model / "config.json").read_text())
+
+
+def ops(tflite: Path) -> list[str]:
+    """The distinct ops of a `.tflite` file, sorted."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(tflite))
+    return sorted({op["op_name"] for op in interpreter._get_ops_details() if op["op_name"] != "DELEGATE"})
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

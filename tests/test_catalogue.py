@@ -58,7 +58,7 @@ def test_the_command_lists_and_describes(copy: Path, run: Run, monkeypatch: pyte
     broken = copy.parent / "broken"
     broken.mkdir()
     monkeypatch.setattr(store, "released", lambda: {"mine": copy, "broken": broken})
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "40")
     listed = run("models").output
     assert "mine" in listed
     assert "vocals 3.15" in listed
@@ -66,6 +66,7 @@ def test_the_command_lists_and_describes(copy: Path, run: Run, monkeypatch: pyte
     described = run("models", "mine", copy)
     assert described.exit_code == 0, described.output
     assert described.output.count("8 kHz mono") == 2
+    assert described.output.count(catalogue.facts(store.read(copy))["latency"]) == 2
     assert "Error: unknown model 'mnie': did you mean 'mine'?" in run("models", "mnie").output
 
 

@@ -34,6 +34,12 @@ def test_every_command_is_in_the_readme_and_has_help_with_an_example(name: str, 
     assert all(option.help for option in options)
 
 
+def test_music_is_found_in_the_same_way_by_all() -> None:
+    options = {name: [o for o in command.params if "--data" in o.opts] for name, command in COMMANDS.items()}
+    found = {name: option.envvar for name, (option,) in ((n, o) for n, o in options.items() if o)}
+    assert found == dict.fromkeys(["train", "evaluate", "export"], "MUSDB_PATH")
+
+
 def test_the_commands_are_the_librarys() -> None:
     assert sorted(COMMANDS) == ["check", "evaluate", "export", "models", "separate", "train"]
 
@@ -331,6 +337,13 @@ def test_the_installed_program_shows_one_line_too(arguments: list[str], code: in
     assert process.returncode == code
     assert "Traceback" not in shown
     assert len([line for line in shown.splitlines() if line.startswith("Error:")]) == 1
+
+
+def test_export_says_what_it_wrote_and_nothing_else(trained: Path, tmp_path: Path) -> None:
+    process = start("export", trained, "-o", tmp_path / "model")
+    written, shown = process.communicate()
+    assert (process.returncode, shown) == (0, "")
+    assert written.startswith(f"wrote {tmp_path / 'model'}: ")
 
 
 @pytest.mark.parametrize(

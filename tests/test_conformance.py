@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from conftest import ops
 
 from tfwavesep import config, export, fidelity, losses, models, quantization, signatures
 from tfwavesep.backends import Backend, open_backend
@@ -151,7 +152,7 @@ def forms(preset: Preset, network: keras.Model, tmp_path: Path) -> Iterator[dict
     for form in quantization.FORMS:
         path = tmp_path / f"{form}.tflite"
         path.write_bytes(quantization.quantize(tflite, form, calibration))
-        assert not [op for op in export.ops(path) if op.startswith(("Flex", "CUSTOM"))], form
+        assert not [op for op in ops(path) if op.startswith(("Flex", "CUSTOM"))], form
         opened[f"TFLite {form}"] = LiteRTBackend(path, preset.model)
     if find_spec("tensorflow_serving"):
         import tf_serving
@@ -183,6 +184,6 @@ def test_every_form_gives_keras_stems(
 def test_tflite_has_native_ops_only(preset: Preset, network: keras.Model, tmp_path: Path) -> None:
     signatures.write(network, preset.model, tmp_path / "1")
     (tmp_path / "model.tflite").write_bytes(export.to_tflite(tmp_path / "1"))
-    ops = export.ops(tmp_path / "model.tflite")
-    assert "CONV_2D" in ops
-    assert not [op for op in ops if "SPACE" in op or op.startswith(("Flex", "CUSTOM"))]
+    used = ops(tmp_path / "model.tflite")
+    assert "CONV_2D" in used
+    assert not [op for op in used if "SPACE" in op or op.startswith(("Flex", "CUSTOM"))]

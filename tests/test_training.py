@@ -30,6 +30,13 @@ SHORT = (
 """Five epochs of five small steps, whose learning rate follows the number of steps; the weights' averages are kept."""
 
 
+def test_who_resumes_a_training_that_is_not_there_is_told(tmp_path: Path) -> None:
+    told: list[str] = []
+    with pytest.raises(DataError):
+        train(load_preset("tiny"), tmp_path / "no music", tmp_path / "run", resume=True, report=told.append)
+    assert told[0] == f"{tmp_path / 'run'}: holds no training to go on with; a new one begins"
+
+
 def record_of(workdir: Path) -> dict:
     return json.loads((workdir / "run.json").read_text())
 

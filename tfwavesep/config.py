@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tfwavesep import models
-from tfwavesep.errors import ConfigError, one_of
+from tfwavesep.errors import ConfigError, one_of, require
+from tfwavesep.files import atomic
 from tfwavesep.models import ModelConfig
-from tfwavesep.models._config import require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,6 +241,16 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must hold a json object")
     return values
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write what `read_json` reads; the file appears whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def override(preset: Preset, settings: Iterable[str]) -> Preset:

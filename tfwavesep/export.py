@@ -17,6 +17,7 @@ from tfwavesep.config import Preset, preset_from_dict, read_json
 from tfwavesep.errors import ModelError, OutputError, OutputExistsError
 from tfwavesep.fidelity import Fidelity, snr
 from tfwavesep.files import absolute
+from tfwavesep.hush import hushed
 from tfwavesep.store import KERAS, SAVED_MODEL, TFLITE, StoredConfig
 from tfwavesep.tracks import Track, find_tracks
 from tfwavesep.training import CONFIG, RECORD
@@ -62,10 +63,11 @@ def export_model(
         OutputExistsError: `folder` exists; or is not a model, or holds something else too, and so is not overwritten.
     """
     run = run.parent if run.suffix == ".keras" else run
-    quantization.check_form(quantize)
+    quantization.check_form(quantize, music=data is not None)
     _check_place(folder, overwrite)
     source = _read_source(run)
-    config = StoredConfig(**_stored(source.preset))
+    tracks = find_tracks(data, "valid") if data else []
+    config = StoredConfig.of(source.preset.model)
     calibration = calibration_segments(data, config) if data and quantize == "int8" else []
     model = models.load(run / KERAS)
     place = absolute(folder)
@@ -77,7 +79,7 @@ def export_model(
         (beside / TFLITE).write_bytes(tflite)
         _compare(beside, config, quantize, calibration)
         about = _describe(source, licence, scores)
-        about["tflite"] = _describe_tflite(beside, config, quantize, find_tracks(data, "valid") if data else [])
+        about["tflite"] = _describe_tflite(beside, config, quantize, tracks)
         store.write(beside, about)
         _check_place(folder, overwrite)  # all this took a while
         _take_place(beside, place)
@@ -162,12 +164,6 @@ def _read_source(run: Path) -> _Source:
     return _Source(preset_from_dict(values), read_json(run / RECORD))
 
 
-def _stored(preset: Preset) -> dict[str, Any]:
-    model = preset.model
-    names = ("sample_rate", "channels", "stems", "residual", "context", "block")
-    return {name: getattr(model, name) for name in names}
-
-
 def _describe(source: _Source, licence: str | None, scores: Path | None) -> dict[str, Any]:
     """All that is known of the model; the single truth about it once it is on disk."""
     preset = source.preset
@@ -209,15 +205,8 @@ def to_tflite(saved_model: Path) -> bytes:
     """The float32 TFLite form of a SavedModel: native ops only, batch and time free."""
     converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=["serving_default"])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    return bytes(converter.convert())
-
-
-def ops(tflite: Path) -> list[str]:
-    """The distinct ops of a `.tflite` file, sorted."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_path=str(tflite))
-    return sorted({op["op_name"] for op in interpreter._get_ops_details() if op["op_name"] != "DELEGATE"})
+    with hushed():  # it warns of what it sets itself
+        return bytes(converter.convert())
 
 
 def _compare(folder: Path, config: StoredConfig, form: str, music: list[np.ndarray]) -> None:

@@ -8,17 +8,15 @@ Reference:
     loudness of the music; see `FORMS`.
 """
 
-import os
 import re
 import struct
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfwavesep.errors import ConfigError, ModelError, one_of
+from tfwavesep.hush import hushed
 
 if TYPE_CHECKING:
     from ai_edge_quantizer.quantizer import Quantizer
@@ -48,14 +46,20 @@ let what is loud in one bin leak into the quiet ones."""
 WEIGHTED_OPS = ("CONV_2D", "CONV_2D_TRANSPOSE", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
-def check_form(form: str) -> None:
-    """Refuse what is not one of `FORMS`.
+def check_form(form: str, music: bool) -> None:
+    """Refuse what cannot be made.
+
+    Args:
+        form: what is asked for.
+        music: whether there is any to calibrate on.
 
     Raises:
-        ConfigError: the nearest that exists is named.
+        ConfigError: it is not one of `FORMS`, of which the nearest is named; or int8 has no music.
     """
     if form not in FORMS:
         raise ConfigError(one_of("quantisation", form, FORMS))
+    if form == "int8" and not music:
+        raise ConfigError("int8 takes its ranges from real music: name a data root with --data or MUSDB_PATH")
 
 
 def quantize(tflite: bytes, form: str, mixtures: Sequence[np.ndarray] = ()) -> bytes:
@@ -70,15 +74,13 @@ def quantize(tflite: bytes, form: str, mixtures: Sequence[np.ndarray] = ()) -> b
         ConfigError: there is no such form, or int8 has no music.
         ModelError: the network has an operation that cannot be quantised so.
     """
-    check_form(form)
+    check_form(form, bool(mixtures))
     if form == "none":
         return tflite
-    if form == "int8" and not mixtures:
-        raise ConfigError("int8 takes its ranges from real music: name a data root with --data")
     from ai_edge_quantizer.quantizer import Quantizer
 
     try:
-        with _silence():
+        with hushed():
             return _quantize(Quantizer(bytearray(tflite)), tflite, form, mixtures)
     except (ValueError, RuntimeError, LookupError, NotImplementedError, struct.error) as error:
         raise ModelError(f"this network cannot be written as {form}: {' '.join(str(error).split())}") from error
@@ -160,16 +162,3 @@ def _keep_float(quantizer: "Quantizer", outputs: list[str]) -> None:
         quantizer.update_quantization_recipe(these, "*", None, "no_quantize")
         for name in WEIGHTED_OPS:
             quantizer.add_weight_only_config(these, name, 8)
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """ai-edge-quantizer shows progress bars and summaries, and warns of what it is told to do."""
-    with (
-        open(os.devnull, "w") as nowhere,
-        redirect_stdout(nowhere),
-        redirect_stderr(nowhere),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore", UserWarning)
-        yield

@@ -10,16 +10,15 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tfwavesep.config import read_json
-from tfwavesep.errors import ConfigError, ModelError, OutputError, TfwavesepError, one_of
+from tfwavesep.config import read_json, write_json
+from tfwavesep.errors import ConfigError, ModelError, OutputError, TfwavesepError, one_of, require
 from tfwavesep.files import cache_folder, remove_folder, sha256
 from tfwavesep.models import ModelConfig
-from tfwavesep.models._config import require
 
 CONFIG = "config.json"
 KERAS, TFLITE, SAVED_MODEL = "model.keras", "model.tflite", "1"
@@ -45,6 +44,11 @@ class StoredConfig(ModelConfig):
         super().__post_init__()
         require(self.context >= 0, "context", self.context, "at least 0 samples")
         require(self.block >= 1, "block", self.block, "at least 1 sample")
+
+    @classmethod
+    def of(cls, config: ModelConfig) -> "StoredConfig":
+        """What will be told of a network."""
+        return cls(**{each.name: getattr(config, each.name) for each in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -183,8 +187,7 @@ def write(folder: Path, about: dict[str, Any]) -> None:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != CONFIG
     }
-    text = json.dumps({**about, "files": files}, indent=2, ensure_ascii=False)
-    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+    write_json(folder / CONFIG, {**about, "files": files})
 
 
 def verify(model: StoredModel, form: Path) -> None:

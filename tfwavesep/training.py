@@ -17,7 +17,7 @@ import keras
 import tensorflow as tf
 
 from tfwavesep import data, hosts, losses, models
-from tfwavesep.config import Preset, TrainingConfig, preset_from_dict, read_json
+from tfwavesep.config import Preset, TrainingConfig, preset_from_dict, read_json, write_json
 from tfwavesep.errors import ConfigError, ModelError, OutputExistsError
 from tfwavesep.files import atomic
 
@@ -44,7 +44,7 @@ def train(
             `history.csv`, TensorBoard's `logs/`, `latest.keras` (with the optimizer's state), and at the end
             `model.keras` and `run.json`.
         extra: further material for single stems, see `tracks.find_extra`.
-        resume: go on with the training that `workdir` holds.
+        resume: go on with the training that `workdir` holds, if it holds one.
         report: takes lines for people.
 
     Returns:
@@ -62,13 +62,15 @@ def train(
     hosts.join(preset.training.batch_size)
     report = report if hosts.is_first() else _to_nobody
     losses.make(preset.loss.name, preset.loss.options, preset.model.targets)  # before hours of decoding
+    if resume and not (workdir / CONFIG).exists():
+        report(f"{workdir}: holds no training to go on with; a new one begins")
     report(f"{preset.name}: preparing {root}")
     datasets = data.open_datasets(preset, root, extra)
     _check_data(workdir, datasets)
     hosts.wait()
     if hosts.is_first():
-        _write_json(workdir / DATA, datasets.record())
-        _write_json(workdir / CONFIG, preset.to_dict())
+        write_json(workdir / DATA, datasets.record())
+        write_json(workdir / CONFIG, preset.to_dict())
     keras.utils.set_random_seed(preset.training.seed)
     with _precision(preset), strategy.scope():
         model, past = _start(preset, workdir)
@@ -127,11 +129,6 @@ def _check_data(workdir: Path, datasets: data.Datasets) -> None:
     path = workdir / DATA
     if path.exists() and read_json(path) != datasets.record():
         raise ModelError(f"{workdir}: holds a training on other data; go on with the same --data and --extra")
-
-
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> list[str]:
@@ -387,7 +384,7 @@ def _finish(preset: Preset, workdir: Path, datasets: data.Datasets, report: Repo
         "best_epoch": int(best["epoch"]) + 1,
         "val_loss": best["val_loss"],
     }
-    _write_json(workdir / RECORD, record)
+    write_json(workdir / RECORD, record)
     report(f"best: epoch {record['best_epoch']}, validation loss {best['val_loss']:.4f}; wrote {workdir / MODEL}")
     return workdir / MODEL
 

@@ -1,0 +1,29 @@
+"""Only what people can do something about is shown."""
+
+import os
+import sys
+import warnings
+
+import pytest
+
+from tfwavesep.hush import hushed
+
+
+def test_nothing_is_printed_in_the_block_and_all_after_it(capfd: pytest.CaptureFixture[str]) -> None:
+    def speak() -> None:
+        print("Python")
+        print("Python", file=sys.stderr)
+        os.write(2, b"C++")
+        warnings.warn("Python", UserWarning, stacklevel=1)
+
+    def fail() -> None:
+        with hushed():
+            speak()
+            raise ValueError("wrong")
+
+    with pytest.raises(ValueError, match="wrong"):
+        fail()
+    assert "".join(capfd.readouterr()) == ""
+    with pytest.warns(UserWarning, match="Python"):
+        speak()
+    assert capfd.readouterr() == ("Python\n", "Python\nC++")
