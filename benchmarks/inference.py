@@ -9,12 +9,9 @@ their last figures.
 """
 
 import argparse
-import contextlib
-import os
 import shutil
 import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ from tfwavesep import store
 from tfwavesep.backends import open_form
 from tfwavesep.chunking import segment_length
 from tfwavesep.config import Preset, load_preset, preset_names
+from tfwavesep.hush import hushed
 from tfwavesep.models import ModelConfig
 from tfwavesep.scores import markdown
 
@@ -71,36 +69,20 @@ def run_naive(preset: Preset, target_length: int, batch: int) -> Run:
     return lambda: run(mixture).numpy()
 
 
-def stored_config(preset: Preset) -> store.StoredConfig:
-    """What a runtime needs to know of a preset."""
-    from tfwavesep import export
-
-    return store.StoredConfig(**export._stored(preset))
-
-
 def export_forms(preset: Preset, folder: Path) -> None:
     """Write a network in each of `FORMS`, with random weights unless there is a released model of its name; the paper's
     in each of `STUDIES` too. What is there stays."""
     if folder.exists():
         return
-    with tempfile.TemporaryDirectory(dir=folder.parent) as beside, _silence():
+    with tempfile.TemporaryDirectory(dir=folder.parent) as beside, hushed():
         _export(preset, Path(beside))
         shutil.copytree(beside, folder)
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """ai-edge-quantizer shows progress bars, and warns of what it is told to do."""
-    with open(os.devnull, "w") as nowhere, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-            yield
 
 
 def _export(preset: Preset, folder: Path) -> None:
     from tfwavesep import export, models, quantization, signatures
 
-    config = stored_config(preset)
+    config = store.StoredConfig.of(preset.model)
     released = store.released().get(preset.name)
     network = models.load(released / store.KERAS) if released else models.build(preset.architecture, preset.model)
     network.save(folder / store.KERAS)
@@ -161,7 +143,7 @@ def measured(preset: Preset, folder: Path, peaks: dict[int, float]) -> list[dict
         folder: with its forms.
         peaks: 10^9 operations per second that the machine can do, by number of cores.
     """
-    config = stored_config(preset)
+    config = store.StoredConfig.of(preset.model)
     found, seconds = contenders(preset, folder, config)
     length = segment_length(config.context, config.block, config.sample_rate)
     per_second = gflop(preset, length) * config.sample_rate / length

@@ -16,6 +16,7 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from tfwavesep.config import write_json
 from tfwavesep.scores import markdown
 
 TURNS = 5
@@ -221,7 +222,7 @@ def publish(topic: str, text: str, targets: Sequence[Target] = (), data: dict[st
         "data": data or {},
     }
     ordered = {name: sections[name] for name in TOPICS if name in sections}
-    RESULTS.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(RESULTS, ordered)
     PAGE.write_text(render(ordered), encoding="utf-8")
 
 

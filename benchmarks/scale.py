@@ -28,10 +28,10 @@ import soundfile
 
 from tfwavesep import batch, cluster
 from tfwavesep.backends import Backend
-from tfwavesep.cluster import _crew
-from tfwavesep.cluster._tasks import Answer, Task, Worker
+from tfwavesep.cluster import Answer, Task, Worker
 from tfwavesep.jobs import Job, Outcome, Settings
 from tfwavesep.models import ModelConfig
+from tfwavesep.scores import markdown
 from tfwavesep.separator import Separator
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -156,21 +156,19 @@ def locally(separator: Separator) -> Callable[[list[Job], Clock], None]:
     return lambda jobs, clock: batch.run(jobs, separator, 1, clock)
 
 
-def remotely(workers: int) -> Callable[[list[Job], Clock], None]:
+def remotely(workers: int, worker: type[Worker] = Worker) -> Callable[[list[Job], Clock], None]:
     """Ray's way."""
-    return lambda jobs, clock: cluster.run(jobs, Settings(), cluster.Size(workers), clock)
+    return lambda jobs, clock: cluster.run(jobs, Settings(), cluster.Size(workers), clock, worker=worker)
 
 
 def overhead(folder: Path) -> dict[str, np.ndarray]:
     """Core-milliseconds and milliseconds per one-second song with no network."""
     jobs = jobs_of(songs(folder / "short", SHORT_SONGS, 1.0, SHORT_RATE, 1), folder / "stems")
-    _crew.Worker = NoModel  # type: ignore[misc]
-    kinds = {"plain command": locally(Separator(NoNetwork())), "Ray, 1 worker": remotely(1)}
+    kinds = {"plain command": locally(Separator(NoNetwork())), "Ray, 1 worker": remotely(1, NoModel)}
     clocks: dict[str, list[Clock]] = {kind: [] for kind in kinds}
     for turn in range(SHORT_TURNS):
         for kind, run in kinds.items():
             clocks[kind].append(timed(jobs[turn::SHORT_TURNS], run))
-    _crew.Worker = Worker  # type: ignore[misc]
     after_first = SHORT_SONGS // SHORT_TURNS - 1
     return {kind: 1000 * middle(c.last - c.first for c in some) / after_first for kind, some in clocks.items()}
 
@@ -202,16 +200,8 @@ def cpu_seconds(folder: Path) -> tuple[float, float]:
     """Core-seconds of the plain command: to start, and for a second of audio."""
 
     def spent(song: Path) -> float:
-        command = [
-            sys.executable,
-            "-m",
-            "tfwavesep_cli",
-            "separate",
-            str(song),
-            "-o",
-            str(folder / "cpu"),
-            "--overwrite",
-        ]
+        program = [sys.executable, "-m", "tfwavesep_cli", "separate"]
+        command = [*program, str(song), "-o", str(folder / "cpu"), "--overwrite"]
         before = os.times()
         subprocess.run(command, check=True, capture_output=True)
         after = os.times()
@@ -267,20 +257,18 @@ def queue(lengths: list[float], doomed: float | None = None) -> list[Job]:
 def slept(lengths: list[float], doomed: float | None = None) -> tuple[float, float]:
     """Seconds that two real workers take: until the first song is finished, less its length; and for all from there."""
     clock = Clock(len(lengths))
-    cluster.run(queue(lengths, doomed), Settings(), cluster.Size(2), clock)
+    remotely(2, Sleeper)(queue(lengths, doomed), clock)
     start, rest = clock.first - clock.began, clock.last - clock.first
     return start[1] - lengths[0], rest[1] + lengths[0]
 
 
 def checks() -> tuple[float, list[list[str]]]:
     """Seconds to start a worker; and rows that compare the simulation with two real workers."""
-    _crew.Worker = Sleeper  # type: ignore[misc]
     even, slow, deadly = [0.5] * 24, [0.5] * 23 + [6.0], [0.5] * 5 + [4.0] + [0.5] * 18
     start, real = slept(even)
     rows = [["24 songs of 0.5 s", simulate(even, 2), real]]
     rows.append(["the last takes 6 s", simulate(slow, 2), slept(slow)[1]])
     rows.append(["one of 4 s kills its worker once", simulate(deadly, 2, once(4.0), start), slept(deadly, 4.0)[1]])
-    _crew.Worker = Worker  # type: ignore[misc]
     return start, [[name, f"{told:.1f} s", f"{real:.1f} s"] for name, told, real in rows]
 
 
@@ -316,13 +304,36 @@ def catalogue(count: float, per_second: float, overhead_ms: float) -> list[str]:
     ]  # fmt: skip
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """Markdown."""
-    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+@dataclass(frozen=True)
+class Found:
+    """What was measured.
+
+    Attributes:
+        load: of the machine meanwhile.
+        per_song: as `overhead` tells.
+        start: seconds until a worker without a model is up.
+        compared: rows of the simulation against two real workers.
+        rates: as `throughput` tells.
+        first: core-seconds in which the plain command starts.
+        per_second: core-seconds for a second of audio.
+    """
+
+    load: float
+    per_song: dict[str, np.ndarray]
+    start: float
+    compared: list[list[str]]
+    rates: dict[str, np.ndarray]
+    first: float
+    per_second: float
+
+    @property
+    def added(self) -> float:
+        """Core-milliseconds that the cluster adds to a song."""
+        return float(self.per_song["Ray, 1 worker"][0] - self.per_song["plain command"][0])
 
 
-def main() -> None:
-    """Measure, and write the page."""
+def measured() -> Found:
+    """Some minutes."""
     with tempfile.TemporaryDirectory() as name, cluster.joined():
         folder = Path(name)
         per_song = overhead(folder)
@@ -331,64 +342,90 @@ def main() -> None:
         print(start, compared, flush=True)
         rates = throughput(folder)
         print(rates, flush=True)
-        first, per_second = cpu_seconds(folder)
-    load = os.getloadavg()[0]
-    added = per_song["Ray, 1 worker"][0] - per_song["plain command"][0]
-    size = len(pickle.dumps(queue([1.0])[0]))
-    songs_ms = [[kind, f"{cpu:.1f}", f"{wall:.1f}"] for kind, (cpu, wall) in per_song.items()]
-    plain = rates["plain command"]
-    speeds = [
-        [kind, f"{cpu:.1f}", f"{cpu / plain[0]:.2f}", f"{wall:.1f}", f"{wall / plain[1]:.2f}"]
-        for kind, (cpu, wall) in rates.items()
-    ]
-    catalogues = [catalogue(count, per_second, added) for count in (1e5, 1e8)]
-    busy = f"\nThe machine was busy with other work (load {load:.0f}): look at core-seconds first." if load > 4 else ""
-    stack = f"{os.cpu_count()} cores, Ray {ray.__version__}"
-    PAGE.write_text(f"""# Scale
+        return Found(os.getloadavg()[0], per_song, start, compared, rates, *cpu_seconds(folder))
 
-Written by `benchmarks/scale.py` on {platform.machine()}, {stack}. Kinds of run alternate; figures are medians.{busy}
 
+def page(found: Found) -> str:
+    """All that was found."""
+    busy = f"\nThe machine was busy with other work (load {found.load:.0f}): look at core-seconds first."
+    stack = f"{platform.machine()}, {os.cpu_count()} cores, Ray {ray.__version__}"
+    about = f"Written by `benchmarks/scale.py` on {stack}. Kinds of run alternate; figures are medians."
+    sections = (about_overhead, about_throughput, about_simulation, about_stragglers, about_catalogues)
+    return "\n".join([f"# Scale\n\n{about}{busy if found.load > 4 else ''}\n", *(each(found) for each in sections)])
+
+
+def about_overhead(found: Found) -> str:
+    """A section of the page."""
+    rows = [[kind, f"{cpu:.1f}", f"{wall:.1f}"] for kind, (cpu, wall) in found.per_song.items()]
+    return f"""\
 ## Overhead per song
 
 {SHORT_SONGS:,} songs of one second, 8 kHz mono, through a network that does nothing; they are read, and four stems
 are written:
 
-{table(["", "core-ms per song", "ms per song"], songs_ms)}
+{markdown([["", "core-ms per song", "ms per song"], *rows])}
+**The cluster adds {found.added:.1f} core-ms per song**, all of Ray's processes counted. A job is sent as
+{len(pickle.dumps(queue([1.0])[0])):,} bytes.
+"""
 
-**The cluster adds {added:.1f} core-ms per song**, all of Ray's processes counted. A job is sent as
-{size:,} bytes.
 
+def about_throughput(found: Found) -> str:
+    """A section of the page."""
+    plain = found.rates["plain command"]
+    rows = [
+        [kind, f"{cpu:.1f}", f"{cpu / plain[0]:.2f}", f"{wall:.1f}", f"{wall / plain[1]:.2f}"]
+        for kind, (cpu, wall) in found.rates.items()
+    ]
+    return f"""\
 ## Throughput
 
 {LONG_SONGS} songs of {LONG_SECONDS:.0f} s with the model `default`, less {FEW_SONGS} of them, so that the start of
 workers does not count:
 
-{table(["", "audio s per core-s", "ratio", "audio s per s", "ratio"], speeds)}
+{markdown([["", "audio s per core-s", "ratio", "audio s per s", "ratio"], *rows])}
+One run of the plain command takes {found.first:.1f} core-seconds to start and {found.per_second:.4f} per second of
+audio.
+"""
 
-One run of the plain command takes {first:.1f} core-seconds to start and {per_second:.4f} per second of audio.
 
+def about_simulation(found: Found) -> str:
+    """A section of the page."""
+    return f"""\
 ## The simulation against two real workers
 
 Songs that only sleep, so that nothing but the order matters. A worker without a model is up after
-{start:.1f} s.
+{found.start:.1f} s.
 
-{table(["queue", "simulated", "real"], compared)}
+{markdown([["queue", "simulated", "real"], *found.compared])}"""
 
+
+def about_stragglers(found: Found) -> str:
+    """A section of the page."""
+    return f"""\
 ## Stragglers and failures, simulated
 
 100,000 songs (log-normal lengths, median 200 s, at most two hours) on 1,000 workers: time over the least possible.
 
-{table(["queue", "ratio"], stragglers(per_second, start + first))}
+{markdown([["queue", "ratio"], *stragglers(found.per_second, found.start + found.first)])}"""
 
+
+def about_catalogues(found: Found) -> str:
+    """A section of the page."""
+    rows = [catalogue(count, found.per_second, found.added) for count in (1e5, 1e8)]
+    return f"""\
 ## Catalogues
 
 Songs of {SONG_SECONDS:.0f} s, 16-bit stereo in, four stems in 32-bit float out, within {DAYS} days, machines of
 {MACHINE_CORES} cores, every core as quick as here. TB are 10^12 bytes; drivers are processes that hand out
 jobs, at the overhead above.
 
-{table(["songs", "core-hours", "machines", "TB read", "TB written", "Gbit/s", "drivers"], catalogues)}
-""")
-    print(PAGE.read_text())
+{markdown([["songs", "core-hours", "machines", "TB read", "TB written", "Gbit/s", "drivers"], *rows])}"""
+
+
+def main() -> None:
+    """Measure, and write the page."""
+    PAGE.write_text(text := page(measured()), encoding="utf-8")
+    print(text)
 
 
 if __name__ == "__main__":

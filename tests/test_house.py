@@ -13,10 +13,10 @@ ROOT = Path(__file__).parent.parent
 
 LAYERS = [
     {"errors"},
-    {"stems", "urls", "wavfile", "ogg"},
+    {"stems", "urls", "wavfile", "ogg", "hush"},
     {"files"},
-    {"decoding", "encoding", "chunking"},
-    {"audio"},
+    {"decoding", "encoding", "chunking", "layers"},
+    {"audio", "stft"},
     {"_stempeg", "models"},
     {"losses", "config", "tracks"},
     {"cache", "store"},
@@ -55,6 +55,30 @@ def test_imports_go_one_way(path: Path) -> None:
     (level,) = [i for i, layer in enumerate(LAYERS) if module in layer]
     allowed = {name for layer in LAYERS[:level] for name in layer} | {module}
     assert imports(path) <= allowed
+
+
+def private(path: Path) -> set[str]:
+    """The private names of this package, as `package.module._name`, that a file uses."""
+    tree = ast.parse(path.read_text())
+    names: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    found = set(names.values()) | {
+        f"{names.get(node.value.id)}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    return {name for name in found if name.startswith("tfwavesep.") and re.search(r"\._(?!_)", name)}
+
+
+@pytest.mark.parametrize(
+    "path", [p for folder in ("tfwavesep", "cli", "benchmarks") for p in sorted((ROOT / folder).rglob("*.py"))],
+    ids=lambda p: str(p.relative_to(ROOT)),
+)  # fmt: skip
+def test_what_is_private_stays_within_its_package(path: Path) -> None:
+    package = ".".join(path.relative_to(ROOT).parent.parts)
+    assert {name for name in private(path) if package != name.split("._")[0]} == set()
 
 
 def test_library_does_not_know_the_command_line() -> None:

@@ -1,7 +1,6 @@
 """Scoring a model on a data root, next to what doing nothing and knowing everything would score."""
 
 import hashlib
-import json
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -9,10 +8,12 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tfwavesep import metrics
+from tfwavesep.config import read_json, write_json
 from tfwavesep.errors import OutputExistsError
 from tfwavesep.files import atomic
 from tfwavesep.metrics import Estimates
@@ -42,7 +43,7 @@ def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int = 1, r
     tracks = find_tracks(root, subset)
     path = locate(model)
     targets = scored_targets(Separator.load(str(path)).targets)
-    _claim(folder, {"model": model, "sha256": model_hash(path), "subset": subset, "targets": targets})
+    _claim(folder, {"model": model, "sha256": model_hash(path), "subset": subset, "targets": list(targets)})
     failed: dict[str, str] = {}
     tasks = [_Task(str(path), str(root), subset, number, str(folder)) for number in range(len(tracks))]
     for done, (track, error) in enumerate(zip(tracks, _run(tasks, jobs), strict=True), start=1):
@@ -68,14 +69,12 @@ def model_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _claim(folder: Path, about: dict[str, object]) -> None:
+def _claim(folder: Path, about: dict[str, Any]) -> None:
     """Make the folder this evaluation's own, or make sure that it is."""
     path = folder / "evaluation.json"
-    text = json.dumps(about, indent=2)
-    if path.exists() and path.read_text(encoding="utf-8") != text:
+    if path.exists() and read_json(path) != about:
         raise OutputExistsError(f"{folder}: holds scores of another model or subset; choose another folder")
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_json(path, about)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ All figures are medians over 1-second frames, then over tracks, in dB, as in SiS
 arXiv 1804.06267, section 4).
 """
 
-import json
 import os
 import warnings
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfwavesep.config import read_json, write_json
 from tfwavesep.files import atomic
 from tfwavesep.metrics import METRICS
 
@@ -74,7 +74,7 @@ def collect(folder: Path, targets: tuple[str, ...], tracks: list[str], failed: d
     values = np.full((len(methods), len(targets), len(METRICS), len(tracks)), np.nan)
     for m, method in enumerate(methods):
         for t, track in enumerate(tracks):
-            scores = json.loads((folder / method / f"{track}.json").read_text(encoding="utf-8"))
+            scores = read_json(folder / method / f"{track}.json")
             for target in scores["targets"]:
                 for k, metric in enumerate(METRICS):
                     frames = [frame["metrics"][metric] for frame in target["frames"]]
@@ -139,7 +139,7 @@ def write_results(folder: Path, scores: Scores, report: Report) -> None:
         "confidence": CONFIDENCE, "sdr_interval": intervals,
     }  # fmt: skip
     heading = f"{tracks} tracks; museval (BSS Eval v4), {about}; interval over tracks by bootstrap.\n\n"
-    _write(folder / "scores.json", json.dumps(values))
+    write_json(folder / "scores.json", values)
     _write(folder / "table.md", heading + markdown(table(scores)))
     _write(folder / "tracks.md", "SDR of the model in dB, median over 1-s frames.\n\n" + markdown(track_table(scores)))
     try:

@@ -12,13 +12,19 @@ from tfwavesep.batch import Monitor
 from tfwavesep.cluster._crew import Crew
 from tfwavesep.cluster._entry import Size, check, joined
 from tfwavesep.cluster._ledger import Ledger
+from tfwavesep.cluster._tasks import Answer, Task, Worker
 from tfwavesep.jobs import Job, Settings
 
-__all__ = ["Size", "check", "joined", "run"]
+__all__ = ["Answer", "Size", "Task", "Worker", "check", "joined", "run"]
 
 
 def run(
-    todo: Sequence[Job], settings: Settings, size: Size, monitor: Monitor, part_seconds: float = parts.PART_SECONDS
+    todo: Sequence[Job],
+    settings: Settings,
+    size: Size,
+    monitor: Monitor,
+    part_seconds: float = parts.PART_SECONDS,
+    worker: type[Worker] | None = None,
 ) -> None:
     """Run all jobs on the cluster that this process has joined.
 
@@ -28,13 +34,14 @@ def run(
         size: of what is used of the cluster.
         monitor: is told of every step, in this process.
         part_seconds: audio in a part of a long song.
+        worker: what is to be started on the machines, by default `Worker`.
 
     Raises:
         ModelError: no worker can load the model.
         OutputError: no worker can write.
     """
     ledger = Ledger(todo, monitor, part_seconds)
-    crew = Crew(settings, size)
+    crew = Crew(settings, size, worker)
     try:
         while ledger.open:
             crew.fill(ledger.ready)

@@ -23,12 +23,12 @@ GROWTH_SECONDS = 5.0
 class Hand:
     """A worker, as the one who hands out jobs sees it."""
 
-    def __init__(self, settings: Settings, model_sha256: str | None, size: Size) -> None:
+    def __init__(self, worker: type[Worker], settings: Settings, model_sha256: str | None, size: Size) -> None:
         import ray
 
         needs = {"num_cpus": size.cpus, "num_gpus": size.gpus}
         # "SPREAD": the machines' disks and networks are shared evenly, also where there are few workers
-        self.actor = ray.remote(Worker).options(**needs, scheduling_strategy="SPREAD").remote(settings, model_sha256)
+        self.actor = ray.remote(worker).options(**needs, scheduling_strategy="SPREAD").remote(settings, model_sha256)
         self.task: Task | None = None
         self.unwritten = 0
 
@@ -40,9 +40,16 @@ class Hand:
 
 
 class Crew:
-    """Workers, each with one task at most; one that dies is replaced."""
+    """Workers, each with one task at most; one that dies is replaced.
 
-    def __init__(self, settings: Settings, size: Size) -> None:
+    Args:
+        settings: of all tasks.
+        size: of what is used of the cluster.
+        worker: what is to be started on the machines.
+    """
+
+    def __init__(self, settings: Settings, size: Size, worker: type[Worker] | None = None) -> None:
+        self._worker = worker or Worker
         self._settings, self._size = model_anywhere(settings), size
         self._model_sha256 = batch.model_sha256(settings.model)
         self._waits: dict[Any, Hand] = {}
@@ -65,7 +72,7 @@ class Crew:
             self._room - len(self._let_go), tasks + sum(hand.task is not None for hand in self._waits.values())
         )
         for _ in range(wanted - have):
-            hand = Hand(self._settings, self._model_sha256, self._size)
+            hand = Hand(self._worker, self._settings, self._model_sha256, self._size)
             self._waits[hand.actor.load.remote()] = hand
         if self._let_go and not self._waits and not self.free:
             raise self._let_go[-1]
