@@ -14,7 +14,7 @@ from conftest import Run, synthetic_stems
 
 from tfwavesep import _stempeg, evaluation
 from tfwavesep.errors import DataError, OutputExistsError
-from tfwavesep.evaluation import evaluate, model_hash, scored_targets
+from tfwavesep.evaluation import evaluate, scored_targets
 from tfwavesep.metrics import METRICS
 from tfwavesep.scores import Scores, markdown, table, track_table
 from tfwavesep.stems import STEMS
@@ -200,15 +200,3 @@ def test_no_tracks_are_refused(model: Path, root: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("targets", [STEMS, ("vocals", "accompaniment")])
 def test_accompaniment_is_always_scored(targets: tuple[str, ...]) -> None:
     assert sorted(scored_targets(targets)) == sorted({*targets, "accompaniment"})
-
-
-def test_hash_sees_every_file_and_name(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("1")
-    hashes = [model_hash(tmp_path)]
-    (tmp_path / "b").write_text("1")
-    hashes.append(model_hash(tmp_path))
-    (tmp_path / "b").write_text("2")
-    hashes.append(model_hash(tmp_path))
-    (tmp_path / "b").rename(tmp_path / "c")
-    hashes.append(model_hash(tmp_path))
-    assert len(set(hashes)) == 4

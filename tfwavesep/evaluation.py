@@ -1,6 +1,5 @@
 """Scoring a model on a data root, next to what doing nothing and knowing everything would score."""
 
-import hashlib
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tfwavesep import metrics
+from tfwavesep.batch import model_sha256
 from tfwavesep.config import read_json, write_json
 from tfwavesep.errors import OutputExistsError
 from tfwavesep.files import atomic
@@ -43,7 +43,7 @@ def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int = 1, r
     tracks = find_tracks(root, subset)
     path = locate(model)
     targets = scored_targets(Separator.load(str(path)).targets)
-    _claim(folder, {"model": model, "sha256": model_hash(path), "subset": subset, "targets": list(targets)})
+    _claim(folder, {"model": model, "sha256": model_sha256(model), "subset": subset, "targets": list(targets)})
     failed: dict[str, str] = {}
     tasks = [_Task(str(path), str(root), subset, number, str(folder)) for number in range(len(tracks))]
     for done, (track, error) in enumerate(zip(tracks, _run(tasks, jobs), strict=True), start=1):
@@ -58,15 +58,6 @@ def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int = 1, r
 def scored_targets(targets: tuple[str, ...]) -> tuple[str, ...]:
     """What a model with these targets is scored on: each, and the accompaniment."""
     return targets if "accompaniment" in targets else (*targets, "accompaniment")
-
-
-def model_hash(path: Path) -> str:
-    """SHA-256 over a model's files, with their names."""
-    digest = hashlib.sha256()
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            digest.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 def _claim(folder: Path, about: dict[str, Any]) -> None:

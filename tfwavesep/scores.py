@@ -89,7 +89,7 @@ def _nanmedian(frames: list[float]) -> float:
 
 
 def table(scores: Scores) -> list[list[str]]:
-    """A header and one row for each method and metric, in dB; below the model's SDR, its interval."""
+    """A header and one row for each method and metric, in dB; below the model's SDR, its interval or "-"."""
     medians = scores.median()
     rows = [["method", "metric", *scores.targets]]
     for m, method in enumerate(scores.methods):
@@ -99,7 +99,7 @@ def table(scores: Scores) -> list[list[str]]:
     interval = [
         scores.methods[0],
         f"SDR, {CONFIDENCE:.0%} interval",
-        *(f"{low:.2f} to {high:.2f}" for low, high in bounds),
+        *("-" if np.isnan(low) else f"{low:.2f} to {high:.2f}" for low, high in bounds),
     ]
     rows.insert(2, interval)
     return rows
