@@ -23,7 +23,7 @@ import seed_runs
 from seed_results import Result
 from seed_runs import System, Task
 
-from tfwavesep.config import read_json
+from tfwavesep.config import read_json, write_json
 
 NARROW = ("model.filters=32", "model.head=[128, 32]", "data.target_length=16000")
 
@@ -83,7 +83,7 @@ def claim(folder: Path, budgets: dict[str, float]) -> None:
     path = folder / "budgets.json"
     if path.exists() and read_json(path) != budgets:
         sys.exit(f"{folder}: was made with the CPU minutes {read_json(path)}, not {budgets}; choose another folder")
-    seed_runs.write_json(path, budgets)
+    write_json(path, budgets)
 
 
 def read(records: Path) -> dict[str, list[Result]]:

@@ -15,7 +15,7 @@ from seed_runs import SEGMENT_SECONDS, SUBSETS, step_seconds
 from tfwavesep.config import Preset, preset_from_dict, read_json
 from tfwavesep.files import atomic
 from tfwavesep.metrics import METRICS
-from tfwavesep.scores import markdown
+from tfwavesep.scores import box_plot, markdown
 from tfwavesep.stems import STEMS
 
 TARGETS = (*STEMS, "accompaniment")
@@ -79,8 +79,7 @@ def write(results: dict[str, list[Result]], budgets: dict[str, float], output: P
     """Write `RESULTS.md` and `RESULTS.png`."""
     with atomic(output / "RESULTS.md") as temporary:
         temporary.write_text(page(results, budgets), encoding="utf-8")
-    with atomic(output / "RESULTS.png") as temporary:
-        figure(results["compute"], temporary)
+    figure(results["compute"], output / "RESULTS.png")
 
 
 def page(results: dict[str, list[Result]], budgets: dict[str, float]) -> str:
@@ -194,16 +193,6 @@ def _failures(results: list[Result]) -> str:
 
 def figure(results: list[Result], path: Path) -> None:
     """SDR over the test tracks: a panel for each target, a box for each system."""
-    os.environ.setdefault("MPLBACKEND", "Agg")
-    from matplotlib.figure import Figure
-
-    shown = [(r.label, r.sdr("test")) for r in results]
-    shown += [(label, results[0].scores["test"][method, :, SDR]) for method, label in BASELINES.items()]
-    picture = Figure(figsize=(3 * len(TARGETS), 4.8), layout="constrained")
-    for t, panel in enumerate(picture.subplots(1, len(TARGETS), sharey=True)):
-        panel.boxplot([sdr[t][~np.isnan(sdr[t])] for _, sdr in shown], widths=0.6)
-        panel.set_xticks(range(1, len(shown) + 1), [label for label, _ in shown], rotation=60, ha="right")
-        panel.set_title(TARGETS[t])
-        panel.grid(axis="y", alpha=0.3)
-    picture.axes[0].set_ylabel("SDR (dB), median over frames")
-    picture.savefig(path, dpi=120, format="png")
+    sdr = {result.label: result.sdr("test") for result in results}
+    sdr.update((label, results[0].scores["test"][method, :, SDR]) for method, label in BASELINES.items())
+    box_plot(TARGETS, sdr, path)

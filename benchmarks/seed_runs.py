@@ -1,6 +1,5 @@
 """One training of the comparison, and all that follows from it, in a folder of its own that can be gone on with."""
 
-import json
 import multiprocessing
 import shutil
 import time
@@ -13,9 +12,8 @@ import cost
 import numpy as np
 
 from tfwavesep import evaluation, losses, models
-from tfwavesep.config import Preset, load_preset, override, preset_from_dict, read_json
+from tfwavesep.config import Preset, load_preset, override, preset_from_dict, read_json, write_json
 from tfwavesep.export import export_model
-from tfwavesep.files import atomic
 from tfwavesep.scores import NOTHING, ORACLE
 from tfwavesep.separator import Separator
 from tfwavesep.training import read_history, train
@@ -214,13 +212,6 @@ def results(folder: Path) -> dict[str, Any]:
         "best_epoch": [read_json(folder / "training" / "run.json")["best_epoch"], len(history)],
         "scores": {subset: read_json(folder / f"{subset}.json") for subset in SUBSETS},
     }
-
-
-def write_json(path: Path, values: dict[str, Any], indent: int | None = 2) -> None:
-    """Write values, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=indent) + "\n", encoding="utf-8")
 
 
 def say(line: str) -> None:

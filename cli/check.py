@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from .progress import printable
+
 
 @click.command()
 @click.argument("mixture", type=click.Path(path_type=Path))
@@ -25,7 +27,7 @@ def check(mixture: Path, stems: tuple[Path, ...]) -> None:
         found, sums = stems_in(stem, mixture) if stem.is_dir() else ([stem], [])
         files += found
         for path in sums:
-            click.echo(f"{path}: left out, the stems it is the sum of are there", err=True)
+            click.echo(printable(f"{path}: left out, the stems it is the sum of are there"), err=True)
     depth = null_depth(mixture, files)
     if not depth.passed:
         raise click.ClickException(f"{mixture}: its stems do not sum to it: {depth}")

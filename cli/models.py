@@ -2,6 +2,7 @@
 
 import click
 
+from .progress import printable
 from .tables import show
 
 
@@ -27,9 +28,9 @@ def models(models: tuple[str, ...]) -> None:
 def _describe(model: str, facts: dict[str, str]) -> None:
     from rich.table import Table
 
-    shown = Table(title=model, title_justify="left", show_header=False, box=None)
+    shown = Table(title=printable(model), title_justify="left", show_header=False, box=None)
     for name, text in facts.items():
-        shown.add_row(name, text)
+        shown.add_row(name, printable(text))
     show(shown)
 
 
@@ -46,5 +47,5 @@ def _list() -> None:
     header = max(rows.values(), key=len, default={})
     shown = Table("name", *header)
     for name, row in rows.items():
-        shown.add_row(name, *row.values())
+        shown.add_row(name, *map(printable, row.values()))
     show(shown)

@@ -10,10 +10,10 @@ UNBROKEN = 10_000
 
 
 def show(table: "Table") -> None:
-    """Print a table with all that is in its cells: broken to the width of a terminal, in whole lines elsewhere."""
+    """Print a table with all that is in its cells, as it is: broken to a terminal's width, in whole lines elsewhere."""
     from rich.console import Console
 
-    console = Console()
+    console = Console(markup=False, emoji=False)
     if not console.is_terminal:
         console.width = UNBROKEN
     for column in table.columns:

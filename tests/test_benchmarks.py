@@ -132,7 +132,7 @@ def test_the_slowest_system_sets_the_budget_of_audio_and_is_not_trained_again(tm
     runs, records = tmp_path / "runs", tmp_path / "records"
     for system in seed_comparison.SYSTEMS:
         seconds = 70 if system.name == "waveunet" else 500
-        seed_runs.write_json(records / "compute" / f"{system.name}.json", {"audio_seconds": seconds})
+        config.write_json(records / "compute" / f"{system.name}.json", {"audio_seconds": seconds})
     for _ in range(2):  # also when it is started again
         tasks = seed_comparison.tasks_of("audio", runs, records, cpu_seconds=1)
         assert {task.audio_seconds for task in tasks} == {70}

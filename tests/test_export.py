@@ -203,6 +203,6 @@ def test_a_form_that_cannot_be_opened_is_not_written(
 
 def test_a_place_that_cannot_be_written_is_refused(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(OutputError, match="file: cannot be written to"):
+    with pytest.raises(OutputError, match="file: is a file, not a folder"):
         export_model(trained, tmp_path / "file" / "model")
     assert listing(tmp_path) == {tmp_path / "file": b"mine"}

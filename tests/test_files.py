@@ -68,7 +68,9 @@ def test_writing_leaves_the_umask_alone(tmp_path: Path, monkeypatch: pytest.Monk
     assert not masks
 
 
-@pytest.mark.parametrize(("name", "message"), [("folder", "folder: cannot be"), ("file/song.wav", "file: cannot be")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("folder", "folder: cannot be"), ("file/song.wav", "file: is a file, not a folder")]
+)
 def test_places_that_cannot_be_written_to_are_named(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()

@@ -44,13 +44,18 @@ def test_rows_of_several_writers_do_not_mix(tmp_path: Path) -> None:
     assert sorted(row.source for row in manifest.rows()) == sorted(str(number) * 200 for number in range(200))
 
 
-@pytest.mark.parametrize("name", ["file/m.jsonl", ".", "full"])
-def test_a_place_that_cannot_be_written_to_is_named_and_known_beforehand(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("file/m.jsonl", "file: is a file, not"), (".", "cannot be written to"), ("full", "full: cannot be written to")],
+)
+def test_a_place_that_cannot_be_written_to_is_named_and_known_beforehand(
+    tmp_path: Path, name: str, message: str
+) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "full").symlink_to("/proc/version")
     manifest = Manifest(tmp_path / name)
     for write in (manifest.check, lambda: manifest.append(Outcome("a"))):
-        with pytest.raises(OutputError, match="cannot be written to"):
+        with pytest.raises(OutputError, match=message):
             write()
 
 

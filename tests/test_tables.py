@@ -11,7 +11,7 @@ from rich.table import Table
 (SCRIPT,) = entry_points(group="console_scripts", name="tfwavesep")
 tables = import_module(SCRIPT.module.replace(".main", ".tables"))
 
-WORDS = [f"word{number}" for number in range(60)]
+WORDS = [f"word{number}" for number in range(60)] + ["[bold]", ":cat:"]
 
 
 class Screen(io.StringIO):

@@ -243,14 +243,14 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write what `read_json` reads; the file appears whole or not at all.
+def write_json(path: Path, values: dict[str, Any], indent: int | None = 2) -> None:
+    """Write what `read_json` reads, with None as indent in one line; the file appears whole or not at all.
 
     Raises:
         OutputError: it cannot be written.
     """
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(values, indent=indent, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def override(preset: Preset, settings: Iterable[str]) -> Preset:

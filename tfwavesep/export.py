@@ -16,7 +16,7 @@ from tfwavesep import backends, fidelity, models, quantization, signatures, stor
 from tfwavesep.config import Preset, preset_from_dict, read_json
 from tfwavesep.errors import ModelError, OutputError, OutputExistsError
 from tfwavesep.fidelity import Fidelity, snr
-from tfwavesep.files import absolute
+from tfwavesep.files import absolute, cannot_write
 from tfwavesep.hush import hushed
 from tfwavesep.store import KERAS, SAVED_MODEL, TFLITE, StoredConfig
 from tfwavesep.tracks import Track, find_tracks
@@ -111,7 +111,7 @@ def _beside(folder: Path) -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent)
     except OSError as error:
-        raise OutputError(f"{folder.parent}: cannot be written to: {error.strerror}") from error
+        raise cannot_write(folder.parent, error) from error
     with temporary as name:
         beside = Path(name) / folder.name.removesuffix(".zip")
         beside.mkdir()

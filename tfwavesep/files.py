@@ -148,7 +148,7 @@ def _temporary(path: Path, lock: bool, mode: int) -> Iterator[Path]:
         temporary = path.with_name(f"{PREFIX}{uuid.uuid4().hex[:8]}-{_tail(path.name)}")
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
     except OSError as error:
-        raise OutputError(f"{path.parent}: cannot be written to: {error.strerror}") from error
+        raise cannot_write(path.parent, error) from error
     try:
         if lock:
             with suppress(OSError):  # a file system without locks
@@ -167,6 +167,13 @@ def _rename(temporary: Path, path: Path) -> None:
         os.replace(temporary, path)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def cannot_write(place: Path, error: OSError) -> OutputError:
+    """Why a place takes no files."""
+    if isinstance(error, FileExistsError):
+        return OutputError(f"{error.filename}: is a file, not a folder")
+    return OutputError(f"{place}: cannot be written to: {error.strerror}")
 
 
 @contextmanager
@@ -231,7 +238,7 @@ def token(folder: Path) -> Iterator[Path]:
         with tempfile.NamedTemporaryFile(prefix=PREFIX, dir=folder) as file:
             yield Path(file.name).absolute()
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be written to: {error.strerror}") from error
+        raise cannot_write(folder, error) from error
     finally:
         with suppress(OSError):  # not empty
             for parent in new_folders:

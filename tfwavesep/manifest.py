@@ -62,7 +62,7 @@ class Manifest:
             with self.path.open("ab+", buffering=0) as file:
                 yield file
         except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written to: {error.strerror}") from error
+            raise files.cannot_write(self.path, error) from error
 
     def rows(self) -> Iterator[Outcome]:
         """The rows in order; lines that were cut off are left out.

@@ -6,7 +6,7 @@ arXiv 1804.06267, section 4).
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,7 +143,8 @@ def write_results(folder: Path, scores: Scores, report: Report) -> None:
     _write(folder / "table.md", heading + markdown(table(scores)))
     _write(folder / "tracks.md", "SDR of the model in dB, median over 1-s frames.\n\n" + markdown(track_table(scores)))
     try:
-        box_plot(scores, folder / "boxplot.png")
+        sdr = scores.values[:, :, METRICS.index("SDR")]
+        box_plot(scores.targets, dict(zip(scores.methods, sdr, strict=True)), folder / "boxplot.png")
     except ImportError:
         report("no box plot: pip install 'tfwavesep[plot]'")
 
@@ -158,8 +159,13 @@ def _decibels(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 3)
 
 
-def box_plot(scores: Scores, path: Path) -> None:
-    """SDR over tracks: one panel for each target, one box for each method.
+def box_plot(targets: Sequence[str], sdr: Mapping[str, np.ndarray], path: Path) -> None:
+    """SDR over tracks: one panel for each target, one box for each row.
+
+    Args:
+        targets: what is scored.
+        sdr: for each row's label, `(targets, tracks)` in dB, NaN where a reference is silent.
+        path: of the picture, a PNG.
 
     Raises:
         ImportError: matplotlib is not there.
@@ -167,14 +173,15 @@ def box_plot(scores: Scores, path: Path) -> None:
     os.environ.setdefault("MPLBACKEND", "Agg")
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(2.4 * len(scores.targets), 3.6), layout="constrained")
-    panels = figure.subplots(1, len(scores.targets), sharey=True, squeeze=False)[0]
-    for t, (panel, target) in enumerate(zip(panels, scores.targets, strict=True)):
-        boxes = [scores.values[m, t, 0] for m in range(len(scores.methods))]
-        panel.boxplot([box[~np.isnan(box)] for box in boxes], widths=0.6)
-        panel.set_xticks(range(1, len(boxes) + 1), scores.methods)
+    labels = list(sdr)[::-1]  # the first is drawn at the top
+    figure = Figure(figsize=(1.5 + 2.4 * len(targets), 1.2 + 0.4 * len(labels)), layout="constrained")
+    panels = figure.subplots(1, len(targets), sharey=True, squeeze=False)[0]
+    for t, (panel, target) in enumerate(zip(panels, targets, strict=True)):
+        boxes = [sdr[label][t] for label in labels]
+        panel.boxplot([box[~np.isnan(box)] for box in boxes], widths=0.6, orientation="horizontal", manage_ticks=False)
         panel.set_title(target)
-        panel.grid(axis="y", alpha=0.3)
-    panels[0].set_ylabel("SDR (dB), median over frames")
+        panel.grid(axis="x", alpha=0.3)
+    panels[0].set_yticks(range(1, 1 + len(labels)), labels)
+    figure.supxlabel("SDR (dB), median over frames", fontsize="medium")
     with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+        figure.savefig(temporary, dpi=120, format="png")
