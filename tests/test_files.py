@@ -79,6 +79,19 @@ def test_places_that_cannot_be_written_to_are_named(tmp_path: Path, name: str, m
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
 
 
+def test_a_signal_while_a_file_is_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = os.open
+
+    def interrupted(*how: object) -> int:
+        os.close(make(*how))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "open", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "new" / "song.wav")
+    assert not list(tmp_path.iterdir())
+
+
 def test_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     """A limit on the size of files stands in for the full disk: both make the write fail half way."""
     code = (

@@ -141,25 +141,32 @@ def _temporary(path: Path, lock: bool, mode: int) -> Iterator[Path]:
     The system takes the user's umask off the mode: it is the whole process's, and cannot be read without setting it.
     """
     new_folders = [folder for folder in path.parents if not folder.exists()]
+    temporary, handle = path.with_name(f"{PREFIX}{uuid.uuid4().hex[:8]}-{_tail(path.name)}"), None
+    try:
+        handle = _new_file(temporary, path, lock, mode)
+        yield temporary
+    finally:  # also of a signal that comes while the file is made
+        with suppress(OSError):  # it has been renamed, or its place takes no files
+            temporary.unlink()
+        if handle is not None:
+            os.close(handle)
+        with suppress(OSError):  # not empty: something was written
+            for folder in new_folders:
+                folder.rmdir()
+
+
+def _new_file(temporary: Path, path: Path, lock: bool, mode: int) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if lock:
             sweep(path)
-        temporary = path.with_name(f"{PREFIX}{uuid.uuid4().hex[:8]}-{_tail(path.name)}")
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
     except OSError as error:
         raise cannot_write(path.parent, error) from error
-    try:
-        if lock:
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(handle, fcntl.LOCK_EX)
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-        os.close(handle)
-        with suppress(OSError):  # not empty: something was written
-            for folder in new_folders:
-                folder.rmdir()
+    if lock:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+    return handle
 
 
 def _rename(temporary: Path, path: Path) -> None:
@@ -171,8 +178,9 @@ def _rename(temporary: Path, path: Path) -> None:
 
 def cannot_write(place: Path, error: OSError) -> OutputError:
     """Why a place takes no files."""
-    if isinstance(error, FileExistsError):
-        return OutputError(f"{error.filename}: is a file, not a folder")
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        file = next(path for path in (place, *place.parents) if path.exists())
+        return OutputError(f"{file}: is a file, not a folder")
     return OutputError(f"{place}: cannot be written to: {error.strerror}")
 
 
