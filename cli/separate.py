@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 PIPE = Path("-")
 
 ONLY_TO_A_FOLDER = ("template", "jobs", "skip_existing", "overwrite", "shard", "manifest", "plot", "references")
+STANDARD_INPUT = (PIPE, Path("/dev/stdin"))
+DESCRIPTORS = (Path("/dev/fd"), Path("/proc/self/fd"))
+"""Folders where pipes without names have numbers; the next one has the same."""
+
 ONLY_WITH_RAY = ("address", "worker_cpus", "worker_gpus")
 
 
@@ -208,8 +212,9 @@ def _refuse_idle(songs: tuple[Path, ...], folder: Path, options: dict[str, Any])
         raise click.UsageError("--skip-existing and --overwrite: only one of them can be meant")
     if folder == PIPE and (idle := _given(ONLY_TO_A_FOLDER)):
         raise click.UsageError(f"{idle}: only with a folder for the stems, not with -o -")
-    if options["skip_existing"] and PIPE in songs:
-        raise click.UsageError("-: standard input has no name that tells whether it is done: not with --skip-existing")
+    nameless = next((song for song in songs if song in STANDARD_INPUT or song.parent in DESCRIPTORS), None)
+    if options["skip_existing"] and nameless:
+        raise click.UsageError(f"{nameless}: has no name of its own to be known by: not with --skip-existing")
     if options["engine"] == "local" and (idle := _given(ONLY_WITH_RAY)):
         raise click.UsageError(f"{idle}: only with --engine ray")
     raw = options["raw_format"]
