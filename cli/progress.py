@@ -16,20 +16,23 @@ class Progress:
     """Keeps count of a batch, writes its manifest, and shows how far it is; see `batch.Monitor`.
 
     Args:
-        songs: how many there are to separate.
+        songs: how many there are.
+        to_do: how many of them are to be separated.
         manifest: for a row of every song, or None.
     """
 
-    def __init__(self, songs: int, manifest: "Manifest | None" = None) -> None:
+    def __init__(self, songs: int, to_do: int, manifest: "Manifest | None" = None) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
         self.done: list[Outcome] = []
         self.failed: list[Outcome] = []
-        self._songs, self._manifest = songs, manifest
+        self._songs, self._to_do, self._manifest = songs, to_do, manifest
         self._began = time.monotonic()
-        self._seconds: dict[object, float] = {}
-        self._lengths: dict[object, float] = {}
+        self._under_way: dict[str, float] = {}
+        self._past = 0.0
+        self._started = self._measured = 0
+        self._length = 0.0
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[shown]}"))
         self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
@@ -46,13 +49,18 @@ class Progress:
 
     def progressed(self, job: "Job", seconds: float, length: float | None) -> None:
         """So many seconds of a song are done, of so many if that is known."""
-        self._seconds[job.source] = seconds
-        if length:
-            self._lengths[job.source] = length
-        self._show()
+        name = str(job.source)
+        if name not in self._under_way:
+            self._started += 1
+            self._measured += bool(length)
+            self._length += length or 0.0
+        self._under_way[name] = seconds
+        if not self._bar.disable:
+            self._show()
 
     def finished(self, outcome: "Outcome") -> None:
         """A song is finished, well or not."""
+        self._past += self._under_way.pop(outcome.source, 0.0)
         if self._manifest:
             self._manifest.append(outcome)
         if outcome.status == "failed":
@@ -84,12 +92,11 @@ class Progress:
         self._bar.start()
 
     def _show(self) -> None:
-        done, took = sum(self._seconds.values()), time.monotonic() - self._began
-        mean = sum(self._lengths.values()) / len(self._lengths) if self._lengths else None
-        total = mean * self._songs if mean else None
+        done, took = self._past + sum(self._under_way.values()), time.monotonic() - self._began
+        total = self._length / self._measured * self._to_do if self._measured else None
         rate = done / took if took else 0.0
         left = f", {clock((total - done) / rate)} left" if total and rate and total > done else ""
-        songs = f"song {len(self._seconds)} of {self._songs}" if self._songs > 1 else "separating"
+        songs = f"song {self._started} of {self._to_do}" if self._to_do > 1 else "separating"
         failed = f", {len(self.failed)} failed" if self.failed else ""
         shown = f"{clock(done)}{f' of {clock(total)}' if total else ''} of audio, {rate:.1f} x real time{left}{failed}"
         self._bar.update(self._task, description=songs, completed=done, total=total, shown=shown)

@@ -164,8 +164,9 @@ def _to_files(songs: tuple[Path, ...], folder: Path, settings: "Settings", optio
         manifest.check()
     with _engine(options, settings, separator, folder, [source.path for source in sources[:1]]) as run:
         plan = planning.plan(sources, settings, model, output, manifest, shard)
-        with Progress(len(plan.jobs) + len(plan.settled) + len(failures), manifest) as progress:
-            for outcome in (*failures, *plan.settled):
+        settled = [*failures, *plan.settled]
+        with Progress(len(settled) + len(plan.jobs), len(plan.jobs), manifest) as progress:
+            for outcome in settled:
                 progress.finished(outcome)
             run(plan.jobs, progress)
     progress.report()

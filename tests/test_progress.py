@@ -12,12 +12,15 @@ from tfwavesep.jobs import Job, Outcome, Settings
 
 
 def test_the_bar_tells_songs_audio_rate_time_left_and_failures(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 10.0, 10.0])
+    clock = iter([0.0, 10.0, 10.0, 10.0])
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    shown = progress.Progress(4)
+    shown = progress.Progress(1000, to_do=4)
+    shown._bar.disable = False
+    shown.finished(Outcome("old.wav", "skipped"))
     shown.progressed(Job(Path("a.wav"), {}, Settings()), 100, 100)
     shown.finished(Outcome("a.wav", seconds=100))
     shown.finished(Outcome("b.wav", "failed", error="b.wav: is bad"))
+    shown.progressed(Job(Path("c.wav"), {}, Settings()), 20, 300)
     shown.progressed(Job(Path("c.wav"), {}, Settings()), 50, 300)
     (task,) = shown._bar.tasks
     assert task.description == "song 2 of 4"
@@ -27,7 +30,7 @@ def test_the_bar_tells_songs_audio_rate_time_left_and_failures(monkeypatch: pyte
 def test_names_are_shown_as_one_line_whatever_they_hold(capsys: pytest.CaptureFixture[str]) -> None:
     """Done, skipped and failed alike: nothing that a terminal would obey, and all that it can show."""
     name = "".join(map(chr, range(256))) + "\udcff音楽 👩‍🎤"
-    shown = progress.Progress(4)
+    shown = progress.Progress(4, to_do=2)
     for outcome in (
         Outcome(name, outputs={"vocals": f"{name}/vocals.wav"}, warnings=[f"{name} is odd"], clipped=1),
         Outcome(name, "skipped"),
