@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -204,6 +205,20 @@ def test_segments_in_lanes_come_in_order_and_are_those_of_single_runs(model: Pat
     mixtures = [mixture_for(backend, 300, 1) * gain for gain in np.float32([1, 0.5, -1, 0.1, 0.7, -0.2, 0.9])]
     for estimates, mixture in zip(backend.predict_many(mixtures), mixtures, strict=True):
         np.testing.assert_array_equal(estimates, backend.predict(mixture))
+
+
+def test_two_songs_may_be_separated_in_turn(model: Path) -> None:
+    """Of other lengths, in the same lanes, and one of them in a thread of its own."""
+    backend = in_lanes(model, 2)
+    gains = np.float32([1, 0.5, -1, 0.1])
+    songs = [[mixture_for(backend, length, 1) * gain for gain in gains] for length in (300, 500)]
+    expected = [[backend.predict(mixture) for mixture in song] for song in songs]
+    with ThreadPoolExecutor(1) as pool:
+        third = pool.submit(list, backend.predict_many(songs[1] * 3))
+        in_turn = zip(*map(backend.predict_many, songs), strict=True)
+        found = list(zip(*in_turn, strict=True))
+    for estimates, wanted in zip([*found, third.result()], [*expected, expected[1] * 3], strict=True):
+        np.testing.assert_array_equal(np.stack(estimates), np.stack(wanted))
 
 
 @pytest.mark.parametrize(("seconds", "ahead"), [(0.0, 2), (1.0, 1)])

@@ -1,6 +1,7 @@
 """A `.tflite` file, run by LiteRT: no TensorFlow."""
 
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,9 @@ from tfwavesep.models import ModelConfig
 
 MOST_LANES = 4
 """Segments under way at the same time at most; each takes the memory of a run."""
+
+SAYING = threading.Lock()
+"""Held by who takes standard error away for a moment: two at once might not give it back."""
 
 
 class LiteRTBackend(Backend):
@@ -43,7 +47,7 @@ class LiteRTBackend(Backend):
         self._lanes = [_Interpreter(path, threads // lanes) for _ in range(lanes)] if lanes > 1 else []
 
     def predict(self, mixture: np.ndarray) -> np.ndarray:
-        return self._alone.fit(mixture).run(mixture)
+        return self._alone.predict(mixture)
 
     def predict_many(self, mixtures: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """What `predict` gives. Segments are taken ahead only from a source that is faster than the network: one that
@@ -57,7 +61,7 @@ class LiteRTBackend(Backend):
             for number, mixture in enumerate(mixtures):
                 lane = self._lanes[number % len(self._lanes)]
                 is_slow = time.monotonic() - asked > self._lanes[0].took
-                under_way.append(pool.submit(lane.fit(mixture).run, mixture))
+                under_way.append(lane.submit(mixture, pool))
                 while under_way and (is_slow or len(under_way) == len(self._lanes)):
                     yield under_way.popleft().result()
                 asked = time.monotonic()
@@ -65,7 +69,8 @@ class LiteRTBackend(Backend):
 
 
 class _Interpreter:
-    """LiteRT's, with memory for mixtures of one shape.
+    """LiteRT's, with memory for mixtures of one shape. It does one run at a time: others, of other songs that are
+    separated meanwhile, wait.
 
     Attributes:
         took: seconds of the last run; 0 before the first.
@@ -84,19 +89,36 @@ class _Interpreter:
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
         self._shape: tuple[int, ...] = ()
+        self._free = threading.Lock()
         self.took = 0.0
 
-    def fit(self, mixture: np.ndarray) -> "_Interpreter":
-        """Get the memory that it takes; in the main thread, since nothing can be said on standard error meanwhile."""
+    def predict(self, mixture: np.ndarray) -> np.ndarray:
+        """`mixture (batch, time, channels)` to `stems (batch, stems, target_length, channels)`."""
+        with self._free:
+            self._fit(mixture)
+            return self._run(mixture)
+
+    def submit(self, mixture: np.ndarray, pool: ThreadPoolExecutor) -> Future[np.ndarray]:
+        """What `predict` gives, later, from a thread of the pool."""
+        self._free.acquire()
+        try:
+            self._fit(mixture)
+            future = pool.submit(self._run, mixture)
+        except BaseException:
+            self._free.release()
+            raise
+        future.add_done_callback(lambda _: self._free.release())
+        return future
+
+    def _fit(self, mixture: np.ndarray) -> None:
+        """Get the memory that it takes; in the caller's thread, as nothing can be said on standard error meanwhile."""
         if mixture.shape != self._shape:
             self._interpreter.resize_tensor_input(self._input, mixture.shape, strict=True)
             with _without_notices():
                 self._interpreter.allocate_tensors()
             self._shape = mixture.shape
-        return self
 
-    def run(self, mixture: np.ndarray) -> np.ndarray:
-        """`mixture (batch, time, channels)` to `stems (batch, stems, target_length, channels)`."""
+    def _run(self, mixture: np.ndarray) -> np.ndarray:
         began = time.monotonic()
         self._interpreter.set_tensor(self._input, mixture)
         self._interpreter.invoke()
@@ -109,19 +131,20 @@ class _Interpreter:
 def _without_notices() -> Iterator[None]:
     """LiteRT says on standard error, from C++ and with no switch to stop it, which kernels it takes. What goes wrong is
     raised as an exception all the same."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # there is no standard error
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)
+    with SAYING:
+        try:
+            kept = os.dup(2)
+        except OSError:  # there is no standard error
+            yield
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(nowhere)
+            os.close(kept)
 
 
 def _threads() -> int:
