@@ -56,7 +56,7 @@ def test_no_picture_of_what_cannot_be_read_or_written(tmp_path: Path) -> None:
     (tmp_path / "text.wav").write_text("text")
     with pytest.raises(AudioError, match=r"text\.wav"):
         plot.plot({"mixture": tmp_path / "song.wav", "vocals": tmp_path / "text.wav"}, tmp_path / "plot.png")
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="is a file, not a folder"):
         plot.plot({"mixture": tmp_path / "song.wav"}, tmp_path / "song.wav" / "plot.png")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["song.wav", "text.wav"]
 
@@ -65,3 +65,12 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plot, "find_spec", lambda _: None)
     with pytest.raises(OutputError, match=r"pip install 'tfwavesep\[plot\]'"):
         plot.require_matplotlib()
+
+
+def test_what_is_not_a_number_is_drawn_as_silence_if_it_was_separated_so(tmp_path: Path) -> None:
+    song, picture = tmp_path / "song.wav", tmp_path / "plot.png"
+    soundfile.write(song, np.full(3000, np.nan), 8000, "FLOAT")
+    with pytest.raises(AudioError, match="NaN"):
+        plot.plot({"mixture": song}, picture)
+    plot.plot({"mixture": song}, picture, zero_bad_samples=True)
+    assert picture.exists()

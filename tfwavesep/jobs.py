@@ -271,8 +271,10 @@ def _only_draw(job: Job) -> Outcome:
 
 def _draw(job: Job) -> None:
     """The picture, if one is wanted: of the mixture, unless that came through a pipe and is gone, and all stems."""
+    settings = job.settings
     if job.picture and is_file(job.source):
-        plot({"mixture": job.source, **job.outputs}, job.picture, job.settings.start_seconds, job.source.name)
+        song = {"mixture": job.source, **job.outputs}
+        plot(song, job.picture, settings.start_seconds, job.source.name, settings.zero_bad_samples)
     elif job.picture:
         plot(job.outputs, job.picture, title=job.source.name)
 

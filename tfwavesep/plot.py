@@ -83,7 +83,9 @@ def _column(segment: np.ndarray, length: int) -> tuple[float, float, np.ndarray]
     return part.min(), part.max(), 20 * np.log10(np.maximum(magnitudes, 10 ** (FLOOR_DB / 20)))
 
 
-def plot(song: Mapping[str, Path], picture: Path, start: float = 0.0, title: str = "") -> None:
+def plot(
+    song: Mapping[str, Path], picture: Path, start: float = 0.0, title: str = "", zero_bad_samples: bool = False
+) -> None:
     """Draw files below one another into a PNG.
 
     Args:
@@ -91,6 +93,7 @@ def plot(song: Mapping[str, Path], picture: Path, start: float = 0.0, title: str
         picture: where the PNG goes; one that is there is replaced.
         start: where in the first file, the mixture, the stems begin, in seconds.
         title: of the picture.
+        zero_bad_samples: whether NaN and infinite samples are drawn as zeros; else they are an error.
 
     Raises:
         AudioError: a file cannot be read.
@@ -99,7 +102,7 @@ def plot(song: Mapping[str, Path], picture: Path, start: float = 0.0, title: str
     require_matplotlib()
     from matplotlib.figure import Figure
 
-    outlines = _outlines(song, start)
+    outlines = _outlines(song, start, zero_bad_samples)
     figure = Figure(figsize=(12, 2.2 * len(outlines) + 0.6), dpi=100, layout="constrained")
     axes = figure.subplots(2 * len(outlines), 1, sharex=True, squeeze=False, height_ratios=[1, 2] * len(outlines))
     for number, (name, drawn) in enumerate(outlines.items()):
@@ -110,11 +113,11 @@ def plot(song: Mapping[str, Path], picture: Path, start: float = 0.0, title: str
         figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
-def _outlines(song: Mapping[str, Path], start: float) -> dict[str, Outline]:
+def _outlines(song: Mapping[str, Path], start: float, zero_bad_samples: bool) -> dict[str, Outline]:
     outlines: dict[str, Outline] = {}
     frames = 0
     for number, (name, path) in enumerate(reversed(list(song.items()))):
-        with open_audio(path) as reader:
+        with open_audio(path, zero_bad_samples=zero_bad_samples) as reader:
             first = round(start * reader.info.sample_rate) if number == len(song) - 1 else 0
             frames = frames or reader.info.frames or _count(path)
             outlines[name] = outline(_cut(reader, first, frames), frames, reader.info.sample_rate)
