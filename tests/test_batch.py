@@ -167,3 +167,17 @@ def test_workers_end_when_the_batch_is_interrupted(tmp_path: Path, model: Path) 
     with pytest.raises(KeyboardInterrupt):
         batch.run(jobs, batch.load(jobs[0].settings), 2, Impatient())
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+
+def test_workers_never_hear_ctrl_c(model: Path) -> None:
+    """Not even while they start, when nobody there could say so: it goes to all, and the parent decides."""
+    crew = batch._Crew(1, Settings(str(model)))
+    with crew:
+        (worker,) = crew._workers
+        for _ in range(50):
+            os.kill(worker.process.pid, signal.SIGINT)
+        status = Path(f"/proc/{worker.process.pid}/status").read_text()
+        blocked = int(next(line for line in status.splitlines() if line.startswith("SigBlk")).split()[1], 16)
+        assert blocked >> (signal.SIGINT - 1) & 1
+        assert worker.process.is_alive()
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])

@@ -6,8 +6,9 @@ One bad song never stops the others.
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, resource_tracker
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
@@ -113,7 +114,8 @@ class _Worker:
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, settings), daemon=True)
-        self.process.start()
+        with _without_interrupts():
+            self.process.start()
         theirs.close()
         self.job: Job | None = None
 
@@ -127,9 +129,20 @@ class _Worker:
         self.process.join()
 
 
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes that are started inside never hear Ctrl-C, which goes to all: the parent decides, and hears it at the
+    end of the block at the latest."""
+    resource_tracker.ensure_running()  # it starts once, and lets go of the signals that are held back here
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(pipe: connection.Connection, settings: Settings) -> None:
     """A worker's life: it ends with its parent, however that ends, and lets go of what it was writing."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; the parent decides
     signal.signal(signal.SIGTERM, _leave)
     try:
         separator = load(settings)
