@@ -61,6 +61,14 @@ def test_stems_sum_to_the_mixture_exactly(
     assert bool(account.clipped) == (loud and clip_mode == "clamp")
 
 
+@pytest.mark.parametrize(("sample", "softer"), [(-1.0, False), (1.0, True)])
+def test_the_lowest_step_fits_as_it_is(tmp_path: Path, sample: float, softer: bool) -> None:
+    """It is one further from zero than the highest."""
+    loud = np.full((10, 1), sample, np.float32)
+    _, account = write(tmp_path, Format.parse("wav", "16"), [Piece(loud, np.zeros((3, 10, 1), np.float32))])
+    assert bool(account.gain_db) == softer
+
+
 @pytest.mark.parametrize("extension", ["ogg", "mp3"])
 def test_lossy_stems_come_close(tmp_path: Path, extension: str) -> None:
     music = pieces(0.05)

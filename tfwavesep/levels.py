@@ -61,6 +61,15 @@ def clamp(mixture: np.ndarray, stems: np.ndarray, bits: int) -> np.ndarray:
     return clamped
 
 
+def peak(steps: np.ndarray) -> int:
+    """The highest step that must fit for all of some steps to do so: below zero there is room for one more.
+
+    >>> peak(np.array([-32768, 5])), peak(np.array([-3, 5]))
+    (32767, 5)
+    """
+    return int(max(steps.max(), (~steps).max()))
+
+
 def tenths_to_fit(peak: float, stems: int, bits: int) -> int:
     """The fewest tenths of a decibel that bring a peak, in steps, within full scale, though every one of `stems` be
     rounded the wrong way.

@@ -94,13 +94,13 @@ class Leveller:
         self._places = [list(choice.parts).index(name) for name in choice.written]
         self.frames = self.clipped = 0
         self.tenths = 0
-        self.loudest = 0.0
+        self.loudest = 0
         self._peaks = np.zeros(len(self._places))
 
     def measure(self, piece: Piece) -> None:
         """Look how loud the parts and the mixture are."""
         mixture, parts = self._choice.steps(piece, self._form.bits)
-        self.loudest = max(self.loudest, float(np.abs(mixture).max()), float(np.abs(parts).max()))
+        self.loudest = max(self.loudest, levels.peak(mixture), levels.peak(parts))
 
     def settle(self) -> None:
         """Choose the common gain that lets everything measured fit."""
