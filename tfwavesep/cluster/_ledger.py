@@ -10,7 +10,7 @@ from tfwavesep import batch, files, jobs, parts
 from tfwavesep.batch import Monitor
 from tfwavesep.cluster._paths import absolute, anywhere, as_named
 from tfwavesep.cluster._tasks import Answer, Died, Joining, Piecework, Task, Unwritten, Whole
-from tfwavesep.errors import OutputExistsError
+from tfwavesep.errors import TfwavesepError
 from tfwavesep.jobs import Job, Outcome
 from tfwavesep.parts import Part, Separated
 
@@ -64,7 +64,7 @@ class Ledger:
             try:
                 if source not in self._started:
                     jobs.refuse_existing(task.job)
-            except OutputExistsError as error:
+            except (TfwavesepError, OSError) as error:  # the stem is there, or its place does not tell
                 self._finish(batch.failure(task.job, error))
                 continue
             self._started.add(source)
