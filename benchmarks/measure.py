@@ -256,7 +256,8 @@ def render(sections: dict[str, Any]) -> str:
 ABOUT = """\
 Written by the scripts named below; `make speed` runs all but the peers and the curves of three trainings, which need
 packages and music of their own, as their scripts say. Contenders take turns, each in a process of its own that may use
-one core or two, and figures are medians of at least five turns, so that ratios hold on a machine whose speed drifts.
+one core or two, and figures are medians of at least five turns, unless a table says otherwise, so that ratios hold on a
+machine whose speed drifts.
 Speed does not depend on weights: where no trained model is at hand they are random. *Real time* is
 seconds of audio in the network's own format for a second of computing.
 """

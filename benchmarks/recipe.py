@@ -3,8 +3,8 @@
 Run: python benchmarks/recipe.py --data musdb18 [--extra STEM=FOLDER ...] [--runs runs/recipe]; writes
 benchmarks/RECIPE.md.
 
-All trainings take the same number of steps; the first is the recipe as it is, the second the recipe with another seed:
-what lies between these two is chance. Short trainings tell what learns faster, not what would learn by heart less.
+All trainings take the same number of steps; two differ in the seed alone: what lies between them is
+chance. Short trainings tell what learns faster, not what would learn by heart less.
 Each has a folder of its own below the runs' folder: started again, the script goes on where it was stopped.
 """
 

@@ -157,7 +157,7 @@ class BandLevels(layers.Layer):
     """
 
     FLOOR = 1e-4
-    """Power added to all, so that silence has a level: about that of 16-bit rounding noise."""
+    """Power added to all, so that silence has a level: 31 dB above that of 16-bit rounding noise."""
 
     def __init__(self, bands: Bands, groups: int, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
@@ -183,7 +183,7 @@ class BandLevels(layers.Layer):
 
 
 def _views(part: Any) -> Any:
-    """Left, right, and their sum and difference at the power of one of two equal channels."""
+    """Left, right, and their sum and difference over the root of two, which keep the power of both together."""
     if part.shape[1] == 1:
         return part
     left, right = ops.split(part, 2, axis=1)
