@@ -3,8 +3,8 @@
     python benchmarks/quantization.py saved_models/default --data MUSDB18
 
 SDR is the median over 1-second frames, then over tracks, in dB. "At -20 dB" plays the same tracks 20 dB quieter. "Cut
-elsewhere" is the largest difference between segments of 2 and of 3 seconds on the first track, full scale 1.0. Times are
-medians of several runs of one segment, as a share of float32's in the same run.
+elsewhere" is the largest difference between segments of 2 and of 3 seconds on the first track, full scale 1.0. Times
+are medians of several runs of one segment, as a share of float32's in the same run.
 """
 
 import argparse

@@ -28,8 +28,8 @@ from tfwavesep.config import read_json, write_json
 NARROW = ("model.filters=32", "model.head=[128, 32]", "data.target_length=16000")
 
 SYSTEMS = (
-    System("wavenet", "WaveNet, the paper's", "wavenet_multi_instrument", ("data.target_length=8000",)),
-    System("wavenet_narrow", "WaveNet, narrow", "wavenet_multi_instrument", NARROW),
+    System("wavenet", "the paper's WaveNet", "wavenet_multi_instrument", ("data.target_length=8000",)),
+    System("wavenet_narrow", "narrow WaveNet", "wavenet_multi_instrument", NARROW),
     System("waveunet", "Wave-U-Net M6", "waveunet_m6", ("data.target_length=65536",)),
     System("deepconvsep", "DeepConvSep", "deepconvsep", ("data.target_length=133120",)),
     System("framed", "WaveNet on frames", "framed_wavenet_stereo"),
@@ -86,12 +86,18 @@ def claim(folder: Path, budgets: dict[str, float]) -> None:
     write_json(path, budgets)
 
 
-def read(records: Path) -> dict[str, list[Result]]:
-    """All results, by group."""
-    return {
-        group: [seed_results.read(record_of(records, group, system), system.label) for system in systems]
-        for group, systems in GROUPS.items()
-    }
+def read(records: Path) -> tuple[dict[str, list[Result]], list[str]]:
+    """All results that are there, by group, and what is not trained yet."""
+    results: dict[str, list[Result]] = {group: [] for group in GROUPS}
+    missing = []
+    for group, systems in GROUPS.items():
+        for system in systems:
+            record = record_of(records, group, system)
+            if record.exists():
+                results[group].append(seed_results.read(record, system.label))
+            else:
+                missing.append(f"{system.label} ({group})")
+    return results, missing
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -110,19 +116,20 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> None:
-    """Train, score, and write the page."""
+    """Train, score, and write the page, of what is there if a training failed."""
     options = parse()
     budgets = {"compute": options.cpu_minutes, "audio": options.cpu_minutes, "losses": options.loss_cpu_minutes}
     records = options.output / "seed_records"
     for folder in (options.runs, records):
         claim(folder, budgets)
+    failed: list[str] = []
     for group, minutes in budgets.items():
-        tasks = tasks_of(group, options.runs, records, 60 * minutes)
-        failed = seed_runs.run(tasks, options.data, options.jobs)
-        if failed:
-            sys.exit(f"failed: {', '.join(failed)}; run again to go on")
-    seed_results.write(read(records), budgets, options.output)
+        if not failed:
+            failed = seed_runs.run(tasks_of(group, options.runs, records, 60 * minutes), options.data, options.jobs)
+    seed_results.write(*read(records), budgets, options.output)
     print(f"wrote {options.output / 'RESULTS.md'}")
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}; run again to go on")
 
 
 if __name__ == "__main__":

@@ -75,14 +75,14 @@ def _in_order(scores: dict[str, Any]) -> np.ndarray:
     return np.array(scores["values"], float)[:, [scores["targets"].index(target) for target in TARGETS]]
 
 
-def write(results: dict[str, list[Result]], budgets: dict[str, float], output: Path) -> None:
+def write(results: dict[str, list[Result]], missing: list[str], budgets: dict[str, float], output: Path) -> None:
     """Write `RESULTS.md` and `RESULTS.png`."""
     with atomic(output / "RESULTS.md") as temporary:
-        temporary.write_text(page(results, budgets), encoding="utf-8")
+        temporary.write_text(page(results, missing, budgets), encoding="utf-8")
     figure(results["compute"], output / "RESULTS.png")
 
 
-def page(results: dict[str, list[Result]], budgets: dict[str, float]) -> str:
+def page(results: dict[str, list[Result]], missing: list[str], budgets: dict[str, float]) -> str:
     """The whole page as Markdown: the template, with its figures."""
     compute, audio, losses = results["compute"], results["audio"], results["losses"]
     return TEMPLATE.read_text(encoding="utf-8").format(
@@ -104,7 +104,7 @@ def page(results: dict[str, list[Result]], budgets: dict[str, float]) -> str:
         audio_order=_order(audio),
         losses_order=_order(losses),
         least_audio=_least_audio(compute),
-        failures=_failures([*compute, *audio, *losses]),
+        failures=_failures([*compute, *audio, *losses], missing),
         published=markdown(published_table()).rstrip(),
     )
 
@@ -113,7 +113,7 @@ def scores_table(results: list[Result], subset: str, baselines: bool = True) -> 
     """A row for each system, and the two rows all are compared with."""
     rows = [["", *TARGETS, "mean of the four"]]
     rows += [_scores_row(result.label, result.scores[subset][0]) for result in results]
-    if baselines:
+    if baselines and results:
         rows += [_scores_row(label, results[0].scores[subset][method]) for method, label in BASELINES.items()]
     return rows
 
@@ -186,9 +186,10 @@ def _least_audio(results: list[Result]) -> str:
     return f"{least.audio_seconds / 60:.1f} min ({least.label}) to {most.audio_seconds / 60:.1f} min ({most.label})"
 
 
-def _failures(results: list[Result]) -> str:
+def _failures(results: list[Result], missing: list[str]) -> str:
     failed = sorted({track for result in results for track in result.failed})
-    return f"- Tracks that could not be scored and are left out: {', '.join(failed)}.\n" if failed else ""
+    told = f"- Tracks that could not be scored and are left out: {', '.join(failed)}.\n" if failed else ""
+    return told + (f"- Not trained yet: {', '.join(missing)}.\n" if missing else "")
 
 
 def figure(results: list[Result], path: Path) -> None:

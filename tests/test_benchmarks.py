@@ -151,6 +151,13 @@ def test_what_is_done_is_not_done_again(done: Path, data_root: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in done.rglob("*") if path.is_file()} == before
 
 
+def test_what_has_no_record_is_named(tmp_path: Path) -> None:
+    results, missing = seed_comparison.read(tmp_path)
+    assert results == {"compute": [], "audio": [], "losses": []}
+    assert missing[:2] == ["the paper's WaveNet (compute)", "narrow WaveNet (compute)"]
+    assert len(missing) == 16
+
+
 def test_a_folder_of_other_budgets_is_refused(tmp_path: Path) -> None:
     seed_comparison.claim(tmp_path, {"compute": 40.0})
     seed_comparison.claim(tmp_path, {"compute": 40.0})
@@ -178,6 +185,7 @@ def test_the_page_tells_the_figures(tiny: Preset, tmp_path: Path) -> None:
     broken = dataclasses.replace(results[2], failed=("a song",))
     text = seed_results.page(
         {"compute": results, "audio": results[:2], "losses": [results[0], broken]},
+        ["third (audio)"],
         {"compute": 40, "audio": 40, "losses": 15},
     )
     assert "| second |" + " **3.00** (3.00 / 3.00) |" * 5 + " 3.00 |" in text
@@ -185,6 +193,7 @@ def test_the_page_tells_the_figures(tiny: Preset, tmp_path: Path) -> None:
     assert "of the 3 test tracks: second 3, third 0." in text
     assert "| 1,234,567 | 2.50 | 0.50 s | 2,400 | 10.0 min | 3 of 10 | 0.10 |" in text
     assert "left out: a song." in text
+    assert "Not trained yet: third (audio)." in text
     assert "{" not in text
     seed_results.figure(results, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
