@@ -59,7 +59,8 @@ class Place(click.ParamType):
 @click.option("-o", "--output", "folder", type=Place(), default="separated", show_default=True,
               help="Folder for the stems, or its URL; - for standard output, which takes one stem.")  # fmt: skip
 @click.option("-m", "--model", default="default", show_default=True,
-              help="A released model's name, a model folder, or the .tflite, .keras or SavedModel in it.")  # fmt: skip
+              help="A released model's name, a model folder (./default, if called so), or the .tflite, .keras or "
+                   "SavedModel in it.")  # fmt: skip
 @click.option("--stems", help="Only these, such as vocals,drums. By default all of the model's.")
 @click.option("--two-stems", metavar="STEM", help="This stem, and all the rest of the song as one.")
 @click.option("--format", "extension", type=click.Choice(["wav", "flac", "ogg", "mp3"]), default="wav",

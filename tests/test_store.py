@@ -270,6 +270,15 @@ def test_a_zip_file_that_is_there_is_kept_unless_overwritten(
     assert path.read_bytes() != archive.read_bytes()
 
 
+def test_a_released_name_is_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever has that name in the working folder; what is no released name is a path."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("default", "mine"):
+        Path(name).mkdir()
+    assert store.locate("default") == store.released()["default"]
+    assert [store.locate(name) for name in ("./default", "mine")] == [Path("default"), Path("mine")]
+
+
 def test_code_in_a_keras_file_is_not_run(copy: Path) -> None:
     """A Lambda layer carries Python code; safe mode refuses to make it."""
     import keras

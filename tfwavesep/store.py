@@ -77,19 +77,20 @@ def released() -> dict[str, Path]:
 
 
 def locate(model: str) -> Path:
-    """The folder or file that a model's name or path stands for.
+    """The folder or file that a model's name or path stands for. The name of a released model is that, whatever is in
+    the working folder; `./NAME` is a path.
 
     Raises:
         ModelError: there is no such model; the known ones are listed.
     """
     if is_url(model):
         raise ModelError(f"{model}: is on a server; here its files are needed, so give its folder")
-    path = Path(model)
-    if model and path.exists():
-        return path
     known = released()
     if model in known:
         return known[model]
+    path = Path(model)
+    if model and path.exists():
+        return path
     raise ModelError(one_of("model", model, known) + " (or the path of a model folder)")
 
 
