@@ -1,5 +1,7 @@
 """Audio files: every format comes in whole, every damage is told in one line, and no file is left half-written."""
 
+import errno
+import os
 import re
 import struct
 from collections.abc import Callable
@@ -289,10 +291,32 @@ def test_to_channels(given: list[list[float]], channels: int, expected: list[lis
 
 def test_find_lists_audio_at_any_depth_in_order(tmp_path: Path) -> None:
     wanted = [tmp_path / name for name in ("a/deep/x.FLAC", "b.wav", "c.m4a")]
-    for path in [*wanted, tmp_path / "notes.txt", tmp_path / ".hidden.wav", tmp_path / "folder.wav" / "notes"]:
+    others = [tmp_path / name for name in ("notes.txt", ".hidden.wav", "folder.wav/notes", ".Trash/files/d.wav")]
+    for path in [*wanted, *others]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     assert audio.find(tmp_path) == wanted
+
+
+@pytest.mark.parametrize(("function", "seen"), [("scandir", "{}"), ("stat", "{}/.")])
+def test_folders_that_cannot_be_searched_are_told(
+    tmp_path: Path, function: str, seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether they cannot be listed, or only their files not be got at."""
+    for name in ("a.wav", "closed/b.wav", "closed/deep/c.wav", "open/d.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    original, closed = getattr(os, function), seen.format(tmp_path / "closed")
+
+    def refused(path: str, *rest: object, **options: object) -> object:
+        if str(path) == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return original(path, *rest, **options)
+
+    monkeypatch.setattr(os, function, refused)
+    errors: list[OSError] = []
+    assert audio.find(tmp_path, errors.append) == audio.find(tmp_path) == [tmp_path / "a.wav", tmp_path / "open/d.wav"]
+    assert [(Path(error.filename), error.strerror) for error in errors] == [(tmp_path / "closed", "Permission denied")]
 
 
 def test_float_is_written_exactly_and_never_clips(tmp_path: Path) -> None:

@@ -1,16 +1,18 @@
 """What a user names becomes jobs: every song once, no stem in another's place, nothing done twice."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tfwavesep import audio
 from tfwavesep.encoding import Format
 from tfwavesep.errors import ConfigError
 from tfwavesep.files import sha256
-from tfwavesep.jobs import Outcome, Settings
+from tfwavesep.jobs import STDIN, Outcome, Settings
 from tfwavesep.manifest import Manifest
 from tfwavesep.planning import EXISTING, Model, Output, Plan, Source, expand, parse_shard, plan, track_name
 
@@ -63,6 +65,27 @@ def test_what_holds_no_songs_is_told(album: Path) -> None:
     assert [str(song.path) for song in songs] == ["missing.wav"]
 
 
+def test_what_cannot_be_looked_at_is_a_song_that_its_reader_will_refuse() -> None:
+    """A name that is too long stands in for a folder that may not be searched: the system refuses to look for both."""
+    path = Path(300 * "y", "1.wav")
+    assert expand([path]) == ([Source(path)], [])
+
+
+def test_folders_that_cannot_be_searched_are_failures(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But not those where songs are not looked for."""
+    find = audio.find
+
+    def closed(folder: Path, told: Callable[[OSError], None]) -> list[Path]:
+        for name in ("album/closed/.", "album/out/closed"):
+            told(PermissionError(13, "Permission denied", name))
+        return [path for path in find(folder) if path.match("cd/*")]
+
+    monkeypatch.setattr(audio, "find", closed)
+    songs, (failure,) = expand([album], album / "out")
+    assert [str(song.path) for song in songs] == ["album/cd/1.mp3"]
+    assert failure == Outcome("album/closed", "failed", error="album/closed: cannot be searched: Permission denied")
+
+
 @pytest.mark.parametrize("named", ["album", "album/*", "."])
 def test_a_search_that_comes_upon_the_stems_leaves_them_out(album: Path, named: str) -> None:
     stems = album / "stems"
@@ -103,6 +126,11 @@ def test_links_in_a_circle_end(album: Path) -> None:
 )  # fmt: skip
 def test_track_names(name: str, expected: tuple[str, str]) -> None:
     assert track_name(Path(name)) == expected
+
+
+def test_standard_input_is_not_what_is_called_so(album: Path) -> None:
+    album.rename("-")
+    assert expand([STDIN]) == ([Source(STDIN)], [])
 
 
 ADVICE = {

@@ -40,6 +40,7 @@ def bucket(buckets: Buckets, tmp_path: Path) -> str:
         buckets.put(f"{url}/songs/{name}", data)
     buckets.put(f"{url}/songs/notes.txt", b"no song")
     buckets.put(f"{url}/songs/.hidden.wav", b"no song")
+    buckets.put(f"{url}/songs/.Trash/a.wav", b"no song")
     return url
 
 

@@ -4,6 +4,7 @@ Audio is float32 `(time, channels)`, full scale 1.0.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -85,23 +86,44 @@ def to_channels(audio: np.ndarray, channels: int) -> np.ndarray:
     return audio[:, [0, 0]] if audio.shape[1] == 1 else audio[:, :2]
 
 
-def find(folder: Path) -> list[Path]:
-    """All audio files below a folder, by their names' endings, sorted; hidden ones are left out. Folders that are
-    linked to are searched too, each once."""
+def find(folder: Path, closed: Callable[[OSError], None] | None = None) -> list[Path]:
+    """All audio files below a folder, by their names' endings, sorted; hidden ones, and what is in hidden folders, are
+    left out. Folders that are linked to are searched too, each once.
+
+    Args:
+        folder: to search.
+        closed: is told of each folder that cannot be searched; it is left out.
+    """
     found: list[Path] = []
     seen: set[tuple[int, int]] = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        status = os.stat(place)
-        if (status.st_dev, status.st_ino) in seen:
+    for place, folders, files in os.walk(folder, onerror=closed, followlinks=True):
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        here = _identity(place, closed)
+        if here is None or here in seen:
             folders.clear()
             continue
-        seen.add((status.st_dev, status.st_ino))
+        seen.add(here)
         paths = (Path(place, name) for name in files)
-        found += [path for path in paths if is_named_so(path) and path.is_file()]
-        folders.sort()
+        found += [path for path in paths if is_named_so(path) and os.path.isfile(path)]
     return sorted(found)
+
+
+def _identity(folder: str, closed: Callable[[OSError], None] | None) -> tuple[int, int] | None:
+    """What tells a folder from others, whichever way leads to it; None if no way leads to what is in it."""
+    try:
+        status = os.stat(os.path.join(folder, "."))  # the dot is found by those only who may find its files
+    except OSError as error:
+        if closed:
+            closed(error)
+        return None
+    return status.st_dev, status.st_ino
 
 
 def is_named_so(path: Path) -> bool:
     """Whether a file's name is that of audio, and not hidden."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    return path.suffix.lower() in SUFFIXES and not is_hidden(path.name)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether listings leave out files and folders of this name."""
+    return name.startswith(".")

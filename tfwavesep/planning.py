@@ -4,6 +4,7 @@ Nothing is separated here, and nothing is written.
 """
 
 import glob
+import os
 import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -141,14 +142,17 @@ def expand(named: Sequence[Path], output: Path | None = None) -> tuple[list[Sour
         StoreError: an object store does not answer, or denies.
 
     Returns:
-        the songs, each once, in the order they were named and then by name; and failures for what holds none.
+        the songs, each once, in the order they were named and then by name; and failures for what holds none, and for
+        folders that cannot be searched.
     """
     songs: dict[Path, Source] = {}
     failures: list[Outcome] = []
     for name in named:
-        found = _remote_songs(name, output) if files.is_remote(name) else _local_songs(name, output)
-        if not found:
-            failures.append(Outcome(str(name), "failed", error=f"{name}: {_nothing(name, output)}"))
+        closed: dict[Path, str] = {}
+        found = _remote_songs(name, output) if files.is_remote(name) else _local_songs(name, output, closed)
+        if not found and not closed:
+            closed[name] = _nothing(name, output)
+        failures += [Outcome(str(place), "failed", error=f"{place}: {reason}") for place, reason in closed.items()]
         for source in found:
             songs.setdefault(files.absolute(source.path), source)
     return list(songs.values()), failures
@@ -159,29 +163,40 @@ def _nothing(name: Path, output: Path | None) -> str:
         return "is the output folder, where songs are not looked for; choose another -o, or name the songs themselves"
     if files.is_remote(name):
         return "there are no such objects, or none whose names end as those of audio files do"
-    return "is a folder without audio files" if name.is_dir() else "no such files"
+    return "is a folder without audio files" if os.path.isdir(name) else "no such files"
 
 
 def _remote_songs(name: Path, output: Path | None) -> list[Source]:
     songs = []
     for root, objects in urls.find(name).items():
         songs += [Source(root, etag=objects[root])] if root in objects else []
-        found = _without_stems([path for path in objects if path != root and audio.is_named_so(path)], root, output)
+        found = [path for path in objects if path != root and audio.is_named_so(path)]
+        found = [path for path in _without_stems(found, root, output) if not _is_hidden(path, root)]
         songs += [Source(path, Path(*path.parent.parts[len(root.parts) :]), objects[path]) for path in found]
     return songs
 
 
-def _local_songs(name: Path, output: Path | None) -> list[Source]:
+def _is_hidden(path: Path, searched: Path) -> bool:
+    return any(audio.is_hidden(folder) for folder in path.parts[len(searched.parts) :])
+
+
+def _local_songs(name: Path, output: Path | None, closed: dict[Path, str]) -> list[Source]:
     paths = [name]
-    if not name.exists() and glob.has_magic(str(name)):
+    if not os.path.exists(name) and glob.has_magic(str(name)):
         paths = sorted(Path(match) for match in glob.glob(str(name), recursive=True))
-    return [source for path in paths for source in _songs_of(path, output)]
+    return [source for path in paths for source in _songs_of(path, output, closed)]
 
 
-def _songs_of(path: Path, output: Path | None) -> list[Source]:
-    if not path.is_dir():
+def _songs_of(path: Path, output: Path | None, closed: dict[Path, str]) -> list[Source]:
+    """The songs that a path stands for. Folders that cannot be searched are added to those that are `closed`, with the
+    reason."""
+    if path == STDIN or not os.path.isdir(path):
         return [Source(path)]
-    return [Source(file, file.parent.relative_to(path)) for file in _without_stems(audio.find(path), path, output)]
+    errors: list[OSError] = []
+    found = _without_stems(audio.find(path, errors.append), path, output)
+    reasons = {Path(error.filename): f"cannot be searched: {error.strerror}" for error in errors}
+    closed.update((folder, reasons[folder]) for folder in _without_stems(list(reasons), path, output))
+    return [Source(file, file.parent.relative_to(path)) for file in found]
 
 
 def _without_stems(found: list[Path], searched: Path, output: Path | None) -> list[Path]:
