@@ -14,7 +14,19 @@ from tfwavesep.errors import ConfigError
 from tfwavesep.files import sha256
 from tfwavesep.jobs import STDIN, Outcome, Settings
 from tfwavesep.manifest import Manifest
-from tfwavesep.planning import EXISTING, Model, Output, Plan, Source, expand, parse_shard, plan, track_name
+from tfwavesep.planning import (
+    APART,
+    EXISTING,
+    TEMPLATE,
+    Model,
+    Output,
+    Plan,
+    Source,
+    expand,
+    parse_shard,
+    plan,
+    track_name,
+)
 
 MODEL = Model(("vocals", "other"), "m")
 OUT = Path("out")
@@ -122,10 +134,19 @@ def test_links_in_a_circle_end(album: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("a.stem.mp4", ("a", "stem.mp4")), ("a.Stem.MP4", ("a", "Stem.MP4")), ("a.stem.wav", ("a.stem", "wav")),
-     (".stem.mp4", (".stem", "mp4")), ("a", ("a", "")), ("-", ("stdin", ""))],
+     (".stem.mp4", (".stem", "mp4")), ("a", ("a", "")), ("-", ("stdin", "")), ("..wav", ("..wav", "wav")),
+     ("...wav", ("...wav", "wav")), ("....wav", ("...", "wav"))],
 )  # fmt: skip
 def test_track_names(name: str, expected: tuple[str, str]) -> None:
     assert track_name(Path(name)) == expected
+
+
+@pytest.mark.parametrize("name", ["...wav", "..wav", "..a.wav", "a"])
+@pytest.mark.parametrize("template", [TEMPLATE, APART, "{track:.2}/{stem}", "{trackext}/{stem}.{ext}"])
+def test_no_name_of_a_song_leads_out_of_the_folder(template: str, name: str) -> None:
+    path = Output(OUT, template).path(Source(Path(name)), "bass", "wav")
+    assert path.is_relative_to(OUT)
+    assert ".." not in path.parts
 
 
 def test_standard_input_is_not_what_is_called_so(album: Path) -> None:
@@ -182,7 +203,8 @@ def test_braces_in_a_songs_name_are_only_a_name(braces: str) -> None:
     ("template", "message"),
     [("{song}/{stem}.{ext}", "unknown field of the file name 'song'"), ("{track}.{ext}", "must contain {stem}"),
      ("../{stem}.wav", "must stay within"), ("/{stem}.wav", "must stay within"), ("{stem", "expected '}'"),
-     ("{}/{stem}", "unknown field of the file name ''")],
+     ("{}/{stem}", "unknown field of the file name ''"), ("{stem:{foo}}", "holds a field within a field"),
+     ("{stem:{track}<9}", "holds a field within a field")],
 )  # fmt: skip
 def test_patterns_that_cannot_work_are_refused(template: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):

@@ -66,7 +66,10 @@ class Output:
 
     def __post_init__(self) -> None:
         try:
-            named = [name for _, name, _, _ in string.Formatter().parse(self.template) if name is not None]
+            parsed = [(name, form) for _, name, form, _ in string.Formatter().parse(self.template) if name is not None]
+            if any("{" in (form or "") for _, form in parsed):
+                raise ValueError("holds a field within a field")
+            named = [name for name, _ in parsed]
             unknown = [name for name in named if name not in TEMPLATE_FIELDS]
             if unknown:
                 raise ConfigError(one_of("field of the file name", unknown[0], sorted(TEMPLATE_FIELDS)))
@@ -79,10 +82,10 @@ class Output:
             raise ConfigError(f"file name '{self.template}': must stay within the output folder")
 
     def path(self, source: Source, stem: str, extension: str) -> Path:
-        """Where a stem of a song goes."""
+        """Where a stem of a song goes: below the folder, whatever the song is called."""
         track, ending = track_name(source.path)
-        name = Path(self.template.format(track=track, trackext=ending, stem=stem, ext=extension))
-        return self.folder.joinpath(*source.below.parts, *name.parts)
+        name = Path("./" + self.template.format(track=track, trackext=ending, stem=stem, ext=extension))
+        return self.folder.joinpath(*("_" if part == ".." else part for part in (*source.below.parts, *name.parts)))
 
     def picture(self, source: Source) -> Path:
         """Where the picture of a song and its stems goes: named like a stem, but for an ending of its own, which the
@@ -94,11 +97,13 @@ class Output:
 
 
 def track_name(path: Path) -> tuple[str, str]:
-    """A song's name and the ending of its file; `.stem.mp4` is an ending.
+    """A song's name and the ending of its file; `.stem.mp4` is an ending. A name that would mean a folder keeps it.
 
-    >>> track_name(Path("A - B.stem.mp4")), track_name(Path("a.b.flac"))
-    (('A - B', 'stem.mp4'), ('a.b', 'flac'))
+    >>> track_name(Path("A - B.stem.mp4")), track_name(Path("a.b.flac")), track_name(Path("...wav"))
+    (('A - B', 'stem.mp4'), ('a.b', 'flac'), ('...wav', 'wav'))
     """
+    if path.stem in (".", ".."):
+        return path.name, path.suffix[1:]
     name = path.stem if path != STDIN else "stdin"
     if path.suffix.lower() in (".mp4", ".m4a") and name.lower().endswith(".stem") and len(name) > 5:
         return name[:-5], name[-4:] + path.suffix
