@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tfwavesep.errors import OutputError
-from tfwavesep.files import atomic, cache_folder
+from tfwavesep.files import atomic, cache_folder, token
+
+LONG = 300 * "y"
 
 
 def write(path: Path, text: str = "new") -> None:
@@ -69,14 +71,29 @@ def test_writing_leaves_the_umask_alone(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("folder", "folder: cannot be"), ("file/song.wav", "file: is a file, not a folder")]
+    ("name", "message"),
+    [
+        ("folder", "folder: cannot be"),
+        ("file/song.wav", "file: is a file, not a folder"),
+        ("file/new/song.wav", "file: is a file, not a folder"),
+        ("link/song.wav", "link: is a link to disk, which is not there"),
+        ("link/new/song.wav", "link: is a link to disk, which is not there"),
+        (f"new/{LONG}/song.wav", f"new/{LONG}: cannot be written to: File name too long"),
+    ],
 )
 def test_places_that_cannot_be_written_to_are_named(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=message):
+    (tmp_path / "link").symlink_to("disk")
+    with pytest.raises(OutputError, match=f"^{tmp_path}/{message}"):
         write(tmp_path / name)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder", "link"]
+
+
+def test_a_token_is_there_inside_the_block(tmp_path: Path) -> None:
+    with token(tmp_path / "new" / "folder") as path:
+        assert (path.parent, path.is_file()) == (tmp_path / "new" / "folder", True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_signal_while_a_file_is_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,7 +140,7 @@ def _temporary(path: Path, lock: bool, mode: int) -> Iterator[Path]:
 
     The system takes the user's umask off the mode: it is the whole process's, and cannot be read without setting it.
     """
-    new_folders = [folder for folder in path.parents if not folder.exists()]
+    new_folders = [folder for folder in path.parents if not os.path.exists(folder)]
     temporary, handle = path.with_name(f"{PREFIX}{uuid.uuid4().hex[:8]}-{_tail(path.name)}"), None
     try:
         handle = _new_file(temporary, path, lock, mode)
@@ -150,9 +150,8 @@ def _temporary(path: Path, lock: bool, mode: int) -> Iterator[Path]:
             temporary.unlink()
         if handle is not None:
             os.close(handle)
-        with suppress(OSError):  # not empty: something was written
-            for folder in new_folders:
-                folder.rmdir()
+        for folder in new_folders:
+            remove_if_empty(folder)
 
 
 def _new_file(temporary: Path, path: Path, lock: bool, mode: int) -> int:
@@ -179,8 +178,11 @@ def _rename(temporary: Path, path: Path) -> None:
 def cannot_write(place: Path, error: OSError) -> OutputError:
     """Why a place takes no files."""
     if isinstance(error, FileExistsError | NotADirectoryError):
-        file = next(path for path in (place, *place.parents) if path.exists())
-        return OutputError(f"{file}: is a file, not a folder")
+        for path in (place, *place.parents):
+            if os.path.exists(path) and not os.path.isdir(path):
+                return OutputError(f"{path}: is a file, not a folder")
+            if os.path.lexists(path) and not os.path.exists(path):
+                return OutputError(f"{path}: is a link to {os.readlink(path)}, which is not there")
     return OutputError(f"{place}: cannot be written to: {error.strerror}")
 
 
@@ -240,17 +242,8 @@ def token(folder: Path) -> Iterator[Path]:
         with urls.token(folder, f"{PREFIX}{uuid.uuid4().hex}") as path:
             yield path
         return
-    new_folders = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(prefix=PREFIX, dir=folder) as file:
-            yield Path(file.name).absolute()
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    finally:
-        with suppress(OSError):  # not empty
-            for parent in new_folders:
-                parent.rmdir()
+    with _temporary(folder / "token", lock=False, mode=0o600) as path:
+        yield path.absolute()
 
 
 def remove_folder(folder: Path) -> None:
