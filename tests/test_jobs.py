@@ -1,7 +1,9 @@
 """One song, from its file to its stems: whole or not at all, at the song's own rate, channels and length."""
 
+import io
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,8 +17,8 @@ from doubles import RATE, SEGMENT, Smoother, noise, separator
 from tfwavesep import jobs
 from tfwavesep.batch import separate_file
 from tfwavesep.encoding import Format
-from tfwavesep.errors import AudioError, ConfigError, OutputExistsError
-from tfwavesep.jobs import Job, Settings
+from tfwavesep.errors import AudioError, ConfigError, OutputError, OutputExistsError
+from tfwavesep.jobs import STDIN, Job, Settings
 from tfwavesep.separator import Separator
 
 
@@ -146,6 +148,14 @@ def test_a_file_without_samples_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match="no samples"):
         separate_file(separator(), tmp_path / "none.wav", tmp_path / "stems")
     assert files(tmp_path / "stems") == []
+
+
+def test_a_pipe_is_not_the_file_that_is_called_so(song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("-").write_text("another")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(song.read_bytes())))
+    outcome = jobs.run(separator(2), Job(STDIN, {"bass": tmp_path / "bass.wav"}, Settings()))
+    assert (outcome.seconds, outcome.source_sha256) == (0.5, None)
 
 
 class Drawn(dict[str, Path]):

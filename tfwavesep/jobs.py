@@ -290,7 +290,7 @@ def _outcome(job: Job, written: Written, seconds: float, warnings: list[str], to
         gain_db=written.gain_db,
         clipped=written.clipped,
         warnings=warnings,
-        source_sha256=sha256(job.source) if is_file(job.source) else None,
+        source_sha256=sha256(job.source) if job.source != STDIN and is_file(job.source) else None,
         source_etag=etag(job.source),
         model_sha256=job.model_sha256,
         settings=job.settings.described(),
