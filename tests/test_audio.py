@@ -229,6 +229,10 @@ def test_bad_files_are_refused_by_name(
     assert re.search(message, refusal(path))
 
 
+def test_a_file_that_cannot_be_looked_at_is_refused_by_name(tmp_path: Path) -> None:
+    assert refusal(tmp_path / (300 * "y") / "song.wav").endswith("song.wav: cannot be read: File name too long")
+
+
 @pytest.mark.parametrize("start", [0, 70_000, 3 * BLOCK_LENGTH - 1])
 def test_a_flac_that_ends_early_is_called_so_wherever_reading_begins(start: int, tmp_path: Path) -> None:
     path = tmp_path / "song.flac"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tfwavesep.errors import OutputError
-from tfwavesep.files import atomic, cache_folder, token
+from tfwavesep.files import atomic, cache_folder, exist, is_file, longest_name, presence, size, token
 
 LONG = 300 * "y"
 
@@ -90,10 +90,24 @@ def test_places_that_cannot_be_written_to_are_named(tmp_path: Path, name: str, m
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder", "link"]
 
 
+def test_what_cannot_be_looked_at_is_not_there(tmp_path: Path) -> None:
+    """A name that is too long stands in for a folder that may not be searched: the system refuses to look for both."""
+    path = tmp_path / LONG / "song.wav"
+    assert (exist([path]), presence(tmp_path)(path), is_file(path), size(path)) == ([], False, False, None)
+
+
 def test_a_token_is_there_inside_the_block(tmp_path: Path) -> None:
     with token(tmp_path / "new" / "folder") as path:
         assert (path.parent, path.is_file()) == (tmp_path / "new" / "folder", True)
     assert not list(tmp_path.iterdir())
+
+
+def test_names_may_be_as_long_as_is_told(tmp_path: Path) -> None:
+    longest = longest_name(tmp_path / "new" / "folder")
+    assert longest
+    write(tmp_path / ("y" * longest))
+    with pytest.raises(OutputError, match="File name too long"):
+        write(tmp_path / ("y" * (longest + 1)))
 
 
 def test_a_signal_while_a_file_is_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,6 +143,11 @@ def test_an_interruption_leaves_nothing(song: Path, tmp_path: Path) -> None:
     assert files(tmp_path / "stems") == []
 
 
+def test_a_name_too_long_for_the_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="the name is too long"):
+        separate_file(separator(), tmp_path / f"{300 * 'y'}.wav", tmp_path / "stems")
+
+
 def test_a_file_without_samples_is_refused(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "none.wav", np.zeros((0, 2)), RATE)
     with pytest.raises(AudioError, match="no samples"):

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tfwavesep import audio
+from tfwavesep import audio, files
 from tfwavesep.encoding import Format
-from tfwavesep.errors import ConfigError
+from tfwavesep.errors import AudioError, ConfigError
 from tfwavesep.files import sha256
 from tfwavesep.jobs import STDIN, Outcome, Settings
 from tfwavesep.manifest import Manifest
@@ -154,6 +154,18 @@ def test_standard_input_is_not_what_is_called_so(album: Path) -> None:
     assert expand([STDIN]) == ([Source(STDIN)], [])
 
 
+@pytest.mark.parametrize("existing", EXISTING)
+@pytest.mark.parametrize("pictures", [False, True])
+def test_a_name_too_long_for_the_disk_is_a_failure_before_the_work(album: Path, existing: str, pictures: bool) -> None:
+    long, template = f"{245 * 'y'}.wav", "{track} - {stem}.{ext}"
+    made_of = made(long, "single.flac", template=template, existing=existing, pictures=pictures)
+    assert [str(job.source) for job in made_of.jobs] == ["single.flac"]
+    (failure,) = made_of.settled
+    advice = "--filename '{track:.60}/{stem}.{ext}' shortens it"
+    assert failure.error == f"{long}: the name is too long for the file system of out; {advice}"
+    assert len(made(long, template=advice.split("'")[1], existing=existing, pictures=pictures).jobs) == 1
+
+
 ADVICE = {
     ("a/song.wav", "b/song.wav"): "separate it on its own, with another -o",
     ("song.wav", "song.mp3"): "--filename '{track}.{trackext}/{stem}.{ext}' keeps them apart",
@@ -261,6 +273,26 @@ def test_stems_of_something_else_are_not_taken_for_done(album: Path, changed: st
     (outcome,) = planned.settled
     assert outcome.status == ("failed" if changed else "skipped")
     assert changed is None or f"made of another {changed}; --overwrite" in str(outcome.error)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(PermissionError(13, "Permission denied"), "single.flac: cannot be read: Permission denied"),
+     (AudioError("single.flac: cannot be fetched"), "single.flac: cannot be fetched")],
+)  # fmt: skip
+def test_a_song_that_cannot_be_compared_with_its_row_fails_alone(
+    album: Path, error: Exception, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(path: Path) -> str:
+        raise error
+
+    touch("vocals", "other")
+    manifest = Manifest(Path("m.jsonl"))
+    manifest.append(Outcome("single.flac", source_sha256="s"))
+    monkeypatch.setattr(files, "sha256", unreadable)
+    planned = made("single.flac", "album/2.wav", existing="skip", manifest=manifest)
+    assert [str(job.source) for job in planned.jobs] == ["album/2.wav"]
+    assert [(outcome.status, outcome.error) for outcome in planned.settled] == [("failed", message)]
 
 
 def test_a_picture_is_one_of_the_things_that_are_there_or_missing(album: Path) -> None:

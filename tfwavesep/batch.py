@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Protocol
 
 from tfwavesep import jobs, store
-from tfwavesep.errors import TfwavesepError
+from tfwavesep.errors import OutputError, TfwavesepError
 from tfwavesep.files import sha256
 from tfwavesep.jobs import Job, Outcome, Settings
 from tfwavesep.planning import Model, Output, Source, plan
@@ -81,13 +81,15 @@ def separate_file(
     Raises:
         AudioError: the song cannot be read.
         ConfigError: the model has no such stem.
-        OutputError: the folder cannot be written to, the disk is full, or a stem is there already
-            (`OutputExistsError`).
+        OutputError: the folder cannot be written to or takes no names so long, the disk is full, or a stem is there
+            already (`OutputExistsError`).
     """
     settings = Settings(stems=stems)
     output = Output(folder, existing="overwrite" if overwrite else "refuse")
-    (job,) = plan([Source(song)], settings, Model(separator.targets), output).jobs
-    return jobs.run(separator, job)
+    planned = plan([Source(song)], settings, Model(separator.targets), output)
+    for refused in planned.settled:
+        raise OutputError(str(refused.error))
+    return jobs.run(separator, planned.jobs[0])
 
 
 def run(todo: Sequence[Job], separator: Separator, workers: int, monitor: Monitor) -> None:

@@ -245,7 +245,7 @@ def _decoder(source: Path | BinaryIO, name: str, raw: RawFormat | None, stream: 
 
 
 def _check_is_file(path: Path, name: str) -> None:
-    if path.is_dir():
+    if os.path.isdir(path):
         raise AudioError(f"{name}: is a folder, not an audio file")
     try:
         mode = path.stat()

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, by path or by URL; and the folder for those that can be made again.
 
-What is done to a place that may be a URL's is done by the functions here; stores are dealt with in `urls`.
+What is done to a place that may be a URL's is done by the functions here; stores are dealt with in `urls`. Whether
+something is there `os.path` is asked, which says no where a `Path` raises: names too long, folders that are closed.
 """
 
 import fcntl
@@ -74,7 +75,7 @@ def exist(places: Iterable[Path]) -> list[Path]:
     """
     places = list(places)
     there = set(urls.exist([place for place in places if is_remote(place)]))
-    return [place for place in places if place in there or (not is_remote(place) and place.exists())]
+    return [place for place in places if place in there or (not is_remote(place) and os.path.exists(place))]
 
 
 def presence(folder: Path) -> Callable[[Path], bool]:
@@ -84,14 +85,14 @@ def presence(folder: Path) -> Callable[[Path], bool]:
         StoreError: the store does not tell.
     """
     if not is_remote(folder):
-        return Path.exists
+        return os.path.exists
     there = urls.names(folder)
     return lambda place: place.path in there  # type: ignore[attr-defined]
 
 
 def is_file(place: Path) -> bool:
     """Whether a place can be read more than once, as no pipe can; a URL's always can, if there is anything."""
-    return is_remote(place) or place.is_file()
+    return is_remote(place) or os.path.isfile(place)
 
 
 def size(place: Path) -> int | None:
@@ -102,7 +103,16 @@ def size(place: Path) -> int | None:
     """
     if is_remote(place):
         return urls.size(place)
-    return place.stat().st_size if place.exists() else None
+    return place.stat().st_size if os.path.exists(place) else None
+
+
+def longest_name(folder: Path) -> int | None:
+    """Bytes that a name may have in a folder, which need not be there yet; None if nobody knows."""
+    if is_remote(folder):
+        return None
+    folder = absolute(folder)
+    limit = os.pathconf(next(place for place in (folder, *folder.parents) if os.path.isdir(place)), "PC_NAME_MAX")
+    return limit if limit > 0 else None
 
 
 def etag(place: Path) -> str | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tfwavesep import audio, files, urls
-from tfwavesep.errors import ConfigError, one_of
+from tfwavesep.errors import AudioError, ConfigError, one_of
 from tfwavesep.jobs import STDIN, Job, Outcome, Settings
 from tfwavesep.manifest import Manifest
 
@@ -21,6 +21,9 @@ TEMPLATE = "{track}/{stem}.{ext}"
 
 APART = "{track}.{trackext}/{stem}.{ext}"
 """Where stems of songs go whose names differ in their endings only."""
+
+SHORT = "{track:.60}/{stem}.{ext}"
+"""Where stems of songs go whose names are too long: not even of the widest letters are 60 too many."""
 
 TEMPLATE_FIELDS = {"track", "trackext", "stem", "ext"}
 
@@ -257,10 +260,10 @@ def plan(
     _refuse_songs_as_outputs(jobs)
     skip = output.existing == "skip"
     earlier = manifest.latest() if manifest and skip else {}
-    exists = files.presence(output.folder) if skip else None
+    exists, longest = files.presence(output.folder) if skip else None, files.longest_name(output.folder)
     planned = Plan([], [])
     for source, job, rival in list(zip(sources, jobs, _rivals(sources, jobs), strict=True))[shard[0] - 1 :: shard[1]]:
-        settled = _rivalry(source, rival, output) if rival else None
+        settled = _rivalry(source, rival, output) if rival else _too_long(job, output, longest)
         if exists and not settled:
             there = [path for path in job.files if exists(path)]
             settled = _done(job, source.etag, earlier.get(str(source.path)), there)
@@ -306,9 +309,22 @@ def _rivalry(source: Source, rival: Source, output: Output) -> Outcome:
     return Outcome(str(source.path), "failed", error=error)
 
 
+def _too_long(job: Job, output: Output, longest: int | None) -> Outcome | None:
+    names = (name for path in job.files for name in path.parts[len(output.folder.parts) :])
+    if longest is None or all(len(os.fsencode(name)) <= longest for name in names):
+        return None
+    where = f"the file system of {output.folder}"
+    return job.failed(f"{job.source}: the name is too long for {where}; --filename '{SHORT}' shortens it")
+
+
 def _done(job: Job, etag: str | None, row: Outcome | None, there: list[Path]) -> Outcome | None:
     """Whether all of a job's files are there, and those that it would make; None if some are missing."""
-    changed = _difference(job, etag, row) if row and there else None
+    try:
+        changed = _difference(job, etag, row) if row and there else None
+    except AudioError as unread:
+        return job.failed(str(unread))
+    except OSError as unread:
+        return job.failed(f"{job.source}: cannot be read: {unread.strerror}")
     if changed:
         error = f"{there[0]}: exists already, made of another {changed}; --overwrite replaces it"
         return Outcome(str(job.source), "failed", error=error)
