@@ -166,7 +166,9 @@ def test_a_pipe_is_not_the_file_that_is_called_so(song: Path, tmp_path: Path, mo
 class Drawn(dict[str, Path]):
     """Stands in for what draws, and remembers what of."""
 
-    def __call__(self, song: dict[str, Path], picture: Path, start: float = 0.0, title: str = "") -> None:
+    def __call__(
+        self, song: dict[str, Path], picture: Path, start: float = 0.0, title: str = "", zero_bad_samples: bool = False
+    ) -> None:
         self.update(song)
         picture.write_text(f"{title} from {start} s")
 

@@ -248,7 +248,7 @@ def test_pipes_that_cannot_be_meant(arguments: list[str], message: str, model: P
         (["song.wav", "-o", "-", "--shard", "1/2"], "--shard: only with a folder"),
         (["song.wav", "-o", "-", "--filename", "{stem}.wav"], "--filename: only with a folder"),
         (["song.wav", "-o", "-", "--references", "."], "--references: only with a folder"),
-        (["-", "--skip-existing"], "-: has no name of its own that tells whether it is done: not with"),
+        (["-", "--skip-existing"], "-: has no name of its own to be known by: not with"),
         (["a.wav", "/dev/fd/63", "--skip-existing"], "/dev/fd/63: has no name of its own"),
         (["song.wav", "--worker-cpus", "2", "--worker-gpus", "1"],
          "--worker-cpus, --worker-gpus: only with --engine ray"),

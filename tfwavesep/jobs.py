@@ -129,6 +129,11 @@ class Job:
         """All that is made: stems, and the picture."""
         return [*self.written.values(), *([self.picture] if self.picture else [])]
 
+    @property
+    def is_lasting(self) -> bool:
+        """Whether the song can be read again, as none can that came through a pipe."""
+        return self.source != STDIN and is_file(self.source)
+
     def failed(self, error: str) -> "Outcome":
         """That nothing came of it, and why."""
         return Outcome(str(self.source), "failed", error=error, settings=self.settings.described())
@@ -272,7 +277,7 @@ def _only_draw(job: Job) -> Outcome:
 def _draw(job: Job) -> None:
     """The picture, if one is wanted: of the mixture, unless that came through a pipe and is gone, and all stems."""
     settings = job.settings
-    if job.picture and is_file(job.source):
+    if job.picture and job.is_lasting:
         song = {"mixture": job.source, **job.outputs}
         plot(song, job.picture, settings.start_seconds, job.source.name, settings.zero_bad_samples)
     elif job.picture:
@@ -290,7 +295,7 @@ def _outcome(job: Job, written: Written, seconds: float, warnings: list[str], to
         gain_db=written.gain_db,
         clipped=written.clipped,
         warnings=warnings,
-        source_sha256=sha256(job.source) if job.source != STDIN and is_file(job.source) else None,
+        source_sha256=sha256(job.source) if job.is_lasting else None,
         source_etag=etag(job.source),
         model_sha256=job.model_sha256,
         settings=job.settings.described(),

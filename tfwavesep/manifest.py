@@ -34,7 +34,7 @@ class Manifest:
         Raises:
             OutputError: the file cannot be written to.
         """
-        if not files.is_remote(self.path) and self.path.exists():
+        if not files.is_remote(self.path) and os.path.exists(self.path):
             with self._opened():
                 return
         with files.token(self.path if files.is_remote(self.path) else self.path.parent):
@@ -79,7 +79,7 @@ class Manifest:
     def _texts(self) -> Iterator[str]:
         if files.is_remote(self.path):
             yield from urls.texts(self.path, ".jsonl")
-        elif self.path.exists():
+        elif os.path.exists(self.path):
             try:
                 yield self.path.read_text(encoding="utf-8", errors="replace")
             except OSError as error:

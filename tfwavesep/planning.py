@@ -343,7 +343,7 @@ def _rest(job: Job, there: list[Path]) -> Job:
 def _difference(job: Job, etag: str | None, row: Outcome) -> str | None:
     """What of a job is not what a manifest's row tells. An object with the same ETag need not be read again."""
     same = etag is not None and etag == row.source_etag
-    if not same and files.is_file(job.source) and row.source_sha256 not in (None, files.sha256(job.source)):
+    if not same and job.is_lasting and row.source_sha256 not in (None, files.sha256(job.source)):
         return "input"
     if row.model_sha256 not in (None, job.model_sha256):
         return "model"

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from tfwavesep import files, jobs
+from tfwavesep import files, jobs, store
 from tfwavesep.jobs import Job, Outcome, Settings
 
 
@@ -22,7 +22,8 @@ def anywhere(job: Job) -> Job:
 def model_anywhere(settings: Settings) -> Settings:
     """Settings whose model, if it is a path, is found from any folder; a released model's name stays one."""
     here = Path(settings.model)
-    return replace(settings, model=str(absolute(here))) if here.exists() else settings
+    is_path = settings.model not in store.released() and here.exists()
+    return replace(settings, model=str(absolute(here))) if is_path else settings
 
 
 def as_named(outcome: Outcome, job: Job) -> Outcome:
