@@ -11,8 +11,9 @@ import av
 import numpy as np
 import pytest
 import soundfile
+from doubles import noise
 
-from tfwavesep import audio, decoding
+from tfwavesep import audio, decoding, ogg
 from tfwavesep.decoding import BLOCK_LENGTH
 from tfwavesep.errors import AudioError
 from tfwavesep.wavfile import UNKNOWN_LENGTHS
@@ -117,6 +118,56 @@ def test_mp3_without_a_length_in_its_header_is_not_called_truncated(tmp_path: Pa
     decoded, _ = audio.read(path)
     assert LENGTH <= len(decoded) < LENGTH + 3 * 1152
     assert soundfile.info(path).frames > len(decoded)
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Path:
+    """Two songs of three seconds in one Ogg, one after the other."""
+    for number in range(2):
+        soundfile.write(tmp_path / f"{number}.ogg", noise(132300, 2, number), 44100, "VORBIS")
+        ogg.set_serial(tmp_path / f"{number}.ogg", b"abc%d" % number)
+    (tmp_path / "chain.ogg").write_bytes(b"".join((tmp_path / f"{number}.ogg").read_bytes() for number in range(2)))
+    return tmp_path / "chain.ogg"
+
+
+def test_a_chain_of_oggs_is_read_to_its_end(chain: Path) -> None:
+    """FFmpeg makes some samples of what the end of one and the beginning of the next would be together."""
+    decoded, _ = audio.read(chain)
+    assert 0 <= len(decoded) - 2 * 132300 < 256
+    for number, part in enumerate((decoded[:132300], decoded[-132300:])):
+        whole, _ = soundfile.read(chain.with_name(f"{number}.ogg"))
+        np.testing.assert_allclose(part[256:], whole[256:], atol=1e-4)
+
+
+def test_damage_in_a_later_stream_of_a_chain_becomes_silence_too(chain: Path) -> None:
+    """Its time stamps begin again at 0."""
+    data = bytearray(chain.read_bytes())
+    data[len(data) * 3 // 4] ^= 255
+    chain.write_bytes(data)
+    with decoding.open_audio(chain) as reader:
+        length = sum(len(block) for block in reader.blocks())
+    assert length == pytest.approx(2 * 132300, abs=256)
+    (line,) = reader.warnings
+    assert re.search(r"damaged at [45]\.\d+ s: \d\.\d+ s became silence", line)
+
+
+def test_a_jump_of_time_stamps_is_told_once_and_a_gap_after_it_is_silence(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "song.mka"), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for number in range(10):
+            frame = av.AudioFrame.from_ndarray(np.ones((1, 800), np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 8000, 800 * number
+            for packet in stream.encode(frame):
+                later = (700 if number >= 3 else 0) + (0.5 if number >= 7 else 0)
+                packet.pts = packet.dts = packet.pts + round(later / packet.time_base)
+                container.mux(packet)
+    with decoding.open_audio(tmp_path / "song.mka") as reader:
+        samples = np.concatenate(list(reader.blocks()))
+    assert reader.warnings == [
+        "time stamps jump by 700 s at 0.300 s: taken for no gap",
+        "damaged at 0.700 s: 0.500 s became silence",
+    ]
+    assert (len(samples), np.flatnonzero(samples == 0).tolist()) == (12000, list(range(5600, 9600)))
 
 
 @pytest.mark.parametrize("told", UNKNOWN_LENGTHS)

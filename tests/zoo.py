@@ -191,6 +191,14 @@ def two_rates(path: Path) -> None:
         path.write_bytes(b"".join((Path(folder) / f"{rate}").read_bytes() for rate in (44100, 22050)))
 
 
+def two_rates_in_a_chain(path: Path) -> None:
+    data = b""
+    for rate in (44100, 22050):
+        sound("VORBIS", "OGG", rate, length=2 * rate)(path)
+        data += path.read_bytes()
+    path.write_bytes(data)
+
+
 NOT_AUDIO = "is not an audio file this program can read|has no audio stream"
 TRUNCATED = "is truncated"
 
@@ -286,6 +294,7 @@ ZOO = [
     Animal("damaged.ogg", then(OGG, noise_in(0.4, 0.45)), None, r"damaged at \d\.\d+ s", None),
     Animal("damaged.flac", then(FLAC, noise_in(0.4, 0.6)), "is damaged|" + TRUNCATED),
     Animal("two rates.mp3", two_rates, "changes its rate or channels at 2"),
+    Animal("two rates.ogg", two_rates_in_a_chain, r"changes at 2\.000 s to what FFmpeg cannot decode, another rate\?"),
     # no audio
     Animal("text.wav", lambda path: path.write_text("These are no samples.\n" * 99), NOT_AUDIO),
     Animal("page.flac", lambda path: path.write_text("<!DOCTYPE html><html>404</html>" * 9), NOT_AUDIO),

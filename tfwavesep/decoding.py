@@ -46,6 +46,9 @@ LOUDEST = 2.0**30
 GAP_SECONDS = 0.05
 """Time stamps may be this far from where the samples decoded so far have led; webm's are whole milliseconds."""
 
+LONGEST_GAP_SECONDS = 600
+"""Time stamps that are farther ahead tell of another clock, not of lost samples."""
+
 
 @dataclass(frozen=True)
 class AudioInfo:
@@ -259,7 +262,7 @@ def _check_is_file(path: Path, name: str) -> None:
 
 
 def _suits_soundfile(path: Path, name: str) -> bool:
-    """Damaged Ogg does not: libsndfile hides what is missing."""
+    """Damaged Ogg does not, nor do chains of streams: libsndfile hides what is missing."""
     with path.open("rb") as file:
         magic = file.read(4)
     if magic == b"OggS":
@@ -405,6 +408,8 @@ class AvDecoder:
         self.damages: list[str] = []
         self._file, self.name = file, name
         self._frames: int | None = None
+        self._start: float | None = None
+        self._origin = 0.0
         self._seekable = file.seekable()
         try:
             self._open(stream)
@@ -477,6 +482,9 @@ class AvDecoder:
             for samples in self._placed():
                 yield from (samples[max(0, start - place) :],) if place + len(samples) > start else ()
                 place += len(samples)
+        except av.error.PatchWelcomeError as error:
+            about = f"{place / self.info.sample_rate:.3f} s"
+            raise AudioError(f"{self.name}: changes at {about} to what FFmpeg cannot decode, another rate?") from error
         except av.error.FFmpegError as error:
             raise AudioError(f"{self.name}: is damaged: {error.strerror}") from error
         self._refuse_truncated(place)
@@ -504,22 +512,36 @@ class AvDecoder:
 
     def _placed(self) -> Iterator[np.ndarray]:
         """Decoded samples, with silence where some are missing by their time stamps."""
-        rate, origin, place = self.info.sample_rate, None, 0
+        rate, place = self.info.sample_rate, 0
         frames = self._decoded if self._first is None else _chain(self._first, self._decoded)
         for frame, lost in frames:
             if self._form(frame) != (rate, self.info.channels):
                 raise AudioError(f"{self.name}: changes its rate or channels at {place / rate:.3f} s")
-            time = None if frame.pts is None else float(frame.pts * frame.time_base)
-            origin = time if origin is None else origin
-            gap = 0 if time is None or origin is None else round((time - origin) * rate) - place
+            gap = self._gap(frame, place)
             if lost or gap > GAP_SECONDS * rate:
-                gap = max(gap, lost) if gap < 600 * rate else lost
+                gap = max(gap, lost)
                 self.damages.append(f"damaged at {place / rate:.3f} s: {gap / rate:.3f} s became silence")
                 yield np.zeros((gap, self.info.channels), np.float32)
                 place += gap
             samples = _to_float(frame)
             place += len(samples)
             yield samples
+
+    def _gap(self, frame: Any, place: int) -> int:
+        """Samples that are missing before a frame by its time stamp. Where time stamps begin again, as in the next
+        stream of a chain, or jump far ahead, they count from there on."""
+        if frame.pts is None:
+            return 0
+        time, rate = float(frame.pts * frame.time_base), self.info.sample_rate
+        if self._start is None:
+            self._start = self._origin = time
+        gap = round((time - self._origin) * rate) - place
+        if gap >= LONGEST_GAP_SECONDS * rate:
+            self.damages.append(f"time stamps jump by {gap / rate:.0f} s at {place / rate:.3f} s: taken for no gap")
+        elif gap > -rate or time > self._start:
+            return gap
+        self._origin = time - place / rate
+        return 0
 
     def _decode(self) -> Iterator[tuple[Any, int]]:
         """Frames, each with the number of samples that could not be decoded before it."""

@@ -32,6 +32,11 @@ class Page:
         return int.from_bytes(self.data[22:26], "little") == checksum(self.data)
 
     @property
+    def first(self) -> bool:
+        """Whether its stream begins with it."""
+        return bool(self.data[5] & 2)
+
+    @property
     def last(self) -> bool:
         """Whether its stream ends with it."""
         return bool(self.data[5] & 4)
@@ -72,17 +77,19 @@ def inspect(path: Path) -> tuple[bool, bool]:
     """Look at all pages of a file.
 
     Returns:
-        whether every stream in it has its last page, and whether nothing before that is missing or damaged.
+        whether every stream in it has its last page; and whether nothing before that is missing or damaged and none
+        begins where another has ended, as in a chain, of which libsndfile reads the first stream alone.
     """
     numbers: dict[bytes, int] = {}
     open_streams: set[bytes] = set()
-    sound = True
+    sound, ended = True, False
     with path.open("rb") as file:
         while page := _next_intact(file):
             expected = numbers.get(page.serial, page.number - 1) + 1
-            sound = sound and page.number == expected
+            sound = sound and page.number == expected and not (page.first and ended)
             numbers[page.serial] = page.number
             (open_streams.discard if page.last else open_streams.add)(page.serial)
+            ended = ended or page.last
     return bool(numbers) and not open_streams, sound
 
 
