@@ -191,6 +191,24 @@ def test_any_name_is_read(tmp_path: Path, name: str) -> None:
     assert len(audio.read(path)[0]) >= LENGTH
 
 
+def test_a_tag_in_another_encoding_is_no_reason_to_refuse_a_song(tmp_path: Path) -> None:
+    path = tmp_path / "song.mka"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "Café"
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.ones((1, 800), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+    path.write_bytes(path.read_bytes().replace("fé".encode(), b"f\xe9!"))
+    with decoding.open_audio(path) as reader:
+        assert reader.info.tags["title"] == "Caf\ufffd!"
+    read, write = os.pipe()
+    os.write(write, path.read_bytes())
+    os.close(write)
+    with open(read, "rb") as pipe, decoding.open_audio(pipe) as reader:
+        assert reader.info.tags["title"] == "Caf\ufffd!"
+
+
 def missing(path: Path) -> None:
     pass
 

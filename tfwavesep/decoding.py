@@ -422,7 +422,10 @@ class AvDecoder:
 
         self._counted = self._seekable and _has_frame_count(self._file)
         try:
-            self._container = av.open(self._file) if self._seekable else self._open_pipe()
+            if self._seekable:
+                self._container = av.open(self._file, metadata_errors="replace")
+            else:
+                self._container = self._open_pipe()
             if len(self._container.streams.audio) <= stream:
                 raise AudioError(f"{self.name}: has no audio stream")
             self._stream = self._container.streams.audio[stream]
@@ -442,7 +445,8 @@ class AvDecoder:
         if not pipe.head:
             raise AudioError(f"{self.name}: is empty (0 bytes)")
         self._frames = pipe.frames
-        return av.open(pipe, options={"probesize": "4096"} if pipe.head[:4] in (b"RIFF", b"RF64") else {})
+        options = {"probesize": "4096"} if pipe.head[:4] in (b"RIFF", b"RF64") else {}
+        return av.open(pipe, options=options, metadata_errors="replace")
 
     def _describe(self) -> AudioInfo:
         context = self._stream.codec_context
