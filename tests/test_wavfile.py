@@ -111,6 +111,12 @@ def test_what_is_no_header_promises_nothing(data: bytes) -> None:
     assert data.startswith(header)
 
 
+def test_of_what_is_no_wav_only_the_beginning_is_read() -> None:
+    """An AVI begins as a WAV does; looking for its samples would take all of it."""
+    data = b"RIFF" + bytes(4) + b"AVI LIST" + (1000).to_bytes(4, "little") + bytes(1000)
+    assert read_header(io.BytesIO(data).read) == (data[:12], None)
+
+
 def test_beyond_4_gib_the_real_limit_holds(tmp_path: Path) -> None:
     """A file with a hole stands in for hours of audio."""
     path = tmp_path / "long.wav"

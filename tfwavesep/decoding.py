@@ -445,7 +445,7 @@ class AvDecoder:
         if not pipe.head:
             raise AudioError(f"{self.name}: is empty (0 bytes)")
         self._frames = pipe.frames
-        options = {"probesize": "4096"} if pipe.head[:4] in (b"RIFF", b"RF64") else {}
+        options = {"probesize": "4096"} if pipe.head[8:12] == b"WAVE" else {}
         return av.open(pipe, options=options, metadata_errors="replace")
 
     def _describe(self) -> AudioInfo:

@@ -136,7 +136,8 @@ def read_header(read: Callable[[int], bytes]) -> tuple[bytes, int | None]:
     header = read(12)
     large: int | None = None
     frame = 0
-    while header[:4] in (b"RIFF", b"RF64") and len(head := read(8)) == 8:
+    is_wav = header[:4] in (b"RIFF", b"RF64") and header[8:] == b"WAVE"
+    while is_wav and len(head := read(8)) == 8:
         header += head
         name, size = head[:4], int.from_bytes(head[4:], "little")
         if name == b"data":
