@@ -302,6 +302,26 @@ def test_a_file_that_cannot_be_looked_at_is_refused_by_name(tmp_path: Path) -> N
     assert refusal(tmp_path / (300 * "y") / "song.wav").endswith("song.wav: cannot be read: File name too long")
 
 
+def test_of_samples_that_are_no_numbers_zeros_are_made_if_wanted_and_the_first_is_told(tmp_path: Path) -> None:
+    samples = tone(length=2 * BLOCK_LENGTH)
+    samples[[4410, 88200], 1] = np.nan, -np.inf
+    soundfile.write(tmp_path / "song.wav", samples, 44100, "FLOAT")
+    with decoding.open_audio(tmp_path / "song.wav", zero_bad_samples=True) as reader:
+        np.testing.assert_array_equal(np.concatenate(list(reader.blocks())), np.where(np.isfinite(samples), samples, 0))
+    assert reader.warnings == ["2 NaN or infinite samples from 0.100 s on were set to zero"]
+
+
+def test_a_sample_beyond_all_measure_is_refused_beside_one_that_is_made_zero_too(tmp_path: Path) -> None:
+    samples = tone()
+    samples[[441, 4410], 1] = np.nan, 1e38
+    soundfile.write(tmp_path / "song.wav", samples, 44100, "FLOAT")
+    with (
+        decoding.open_audio(tmp_path / "song.wav", zero_bad_samples=True) as reader,
+        pytest.raises(AudioError, match=r"has a sample of 1e\+38 at 0\.100 s; full scale is 1$"),
+    ):
+        list(reader.blocks())
+
+
 @pytest.mark.parametrize("start", [0, 70_000, 3 * BLOCK_LENGTH - 1])
 def test_a_flac_that_ends_early_is_called_so_wherever_reading_begins(start: int, tmp_path: Path) -> None:
     path = tmp_path / "song.flac"

@@ -157,7 +157,7 @@ class Reader:
         self.name = name
         self._decoder = decoder
         self._zero = zero_bad_samples
-        self._zeroed: list[float] = []
+        self._zeroed_from = 0.0
         self._count = 0
 
     def blocks(self, start: int = 0, block_length: int = BLOCK_LENGTH) -> Iterator[np.ndarray]:
@@ -187,26 +187,32 @@ class Reader:
         """What was wrong with what has been read so far."""
         lines = list(self._decoder.damages)
         if self._count:
-            lines.append(f"{self._count} NaN or infinite samples from {self._zeroed[0]:.3f} s on were set to zero")
+            lines.append(f"{self._count} NaN or infinite samples from {self._zeroed_from:.3f} s on were set to zero")
         return lines
 
     def _checked(self, block: np.ndarray, place: int) -> np.ndarray:
         if np.abs(block).max() <= LOUDEST:  # not of NaN
             return block
-        finite = np.isfinite(block)
-        bad = ~finite if not finite.all() else np.abs(block) > LOUDEST
-        row = int(np.flatnonzero(bad.any(axis=1))[0])
-        seconds = (place + row) / self.info.sample_rate
-        if finite.all():
-            loudest = np.abs(block[row]).max()
-            raise AudioError(f"{self.name}: has a sample of {loudest:.0e} at {seconds:.3f} s; full scale is 1")
+        bad = ~np.isfinite(block)
+        if bad.any():
+            block = self._zeroed(block, bad, self._seconds(bad, place))
+        loud = np.abs(block) > LOUDEST
+        if loud.any():
+            text = f"has a sample of {np.abs(block[loud][0]):.0e} at {self._seconds(loud, place):.3f} s"
+            raise AudioError(f"{self.name}: {text}; full scale is 1")
+        return block
+
+    def _zeroed(self, block: np.ndarray, bad: np.ndarray, seconds: float) -> np.ndarray:
         if not self._zero:
-            raise AudioError(
-                f"{self.name}: has a NaN or infinite sample at {seconds:.3f} s; repair the file, or --nan zero"
-            )
-        self._zeroed.append(seconds)
-        self._count += int((~finite).sum())
-        return np.where(finite, block, np.float32(0))
+            text = f"has a NaN or infinite sample at {seconds:.3f} s; repair the file"
+            raise AudioError(f"{self.name}: {text} (separate --nan zero takes it as it is)")
+        self._zeroed_from = self._zeroed_from if self._count else seconds
+        self._count += int(bad.sum())
+        return np.where(bad, np.float32(0), block)
+
+    def _seconds(self, found: np.ndarray, place: int) -> float:
+        """Where the first of some samples of a block is."""
+        return (place + int(found.any(axis=1).argmax())) / self.info.sample_rate
 
 
 @contextmanager
