@@ -163,6 +163,17 @@ def test_a_pipe_is_not_the_file_that_is_called_so(song: Path, tmp_path: Path, mo
     assert (outcome.seconds, outcome.source_sha256) == (0.5, None)
 
 
+def test_a_file_that_is_standard_input_is_refused_if_its_end_is_missing_too(
+    song: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    song.write_bytes(song.read_bytes()[:20_000])
+    with song.open() as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        with pytest.raises(AudioError) as caught:
+            jobs.open_source(jobs.STDIN, Settings()).__enter__()
+    assert str(caught.value).startswith("standard input: is truncated")
+
+
 class Drawn(dict[str, Path]):
     """Stands in for what draws, and remembers what of."""
 

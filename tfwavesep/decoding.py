@@ -234,12 +234,21 @@ def open_audio(
     """
     with ExitStack() as stack:
         if hasattr(source, "read"):
-            name, opened = "standard input", source
+            name, opened = "standard input", _reopened(source)
         else:
             name, opened = str(source), stack.enter_context(local(source))
         decoder = _decoder(opened, name, raw, stream)
         stack.callback(decoder.close)
         yield Reader(name, decoder, zero_bad_samples)
+
+
+def _reopened(file: Any) -> Path | BinaryIO:
+    """A regular file by its path, if it is at its beginning, so that all is known of it that is known of files."""
+    with suppress(OSError):  # not a file of the system, or a pipe
+        path = Path(f"/proc/self/fd/{file.fileno()}")
+        if file.tell() == 0 and path.is_file() and os.access(path, os.R_OK):
+            return path
+    return file
 
 
 def _decoder(source: Path | BinaryIO, name: str, raw: RawFormat | None, stream: int) -> Decoder:
