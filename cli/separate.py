@@ -222,6 +222,8 @@ def _refuse_idle(songs: tuple[Path, ...], folder: Path, options: dict[str, Any])
     raw = options["raw_format"]
     if raw and PIPE not in (*songs, folder):
         raise click.UsageError("--raw-format: only with a pipe, - for the song or the output; files tell their own")
+    if raw and ":" not in raw and folder != PIPE:
+        raise click.UsageError(f"--raw-format {raw}: raw audio needs its rate and channels: {raw}:RATE:CHANNELS")
     if raw and ":" in raw and PIPE not in songs:
         raise click.UsageError(f"--raw-format {raw}: a rate and channels are standard input's; {songs[0]} has its own")
 

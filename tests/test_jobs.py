@@ -16,6 +16,7 @@ from doubles import RATE, SEGMENT, Smoother, noise, separator
 
 from tfwavesep import jobs
 from tfwavesep.batch import separate_file
+from tfwavesep.decoding import RawFormat
 from tfwavesep.encoding import Format
 from tfwavesep.errors import AudioError, ConfigError, OutputError, OutputExistsError
 from tfwavesep.jobs import STDIN, Job, Settings
@@ -172,6 +173,16 @@ def test_a_file_that_is_standard_input_is_refused_if_its_end_is_missing_too(
         with pytest.raises(AudioError) as caught:
             jobs.open_source(jobs.STDIN, Settings()).__enter__()
     assert str(caught.value).startswith("standard input: is truncated")
+
+
+@pytest.mark.parametrize(("raw", "told"), [("f32le", (22050, 2)), ("s16le:8000:1", (8000, 1))])
+def test_standard_input_has_no_header_if_its_rate_and_channels_are_told(
+    raw: str, told: tuple[int, int], song: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with song.open() as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        with jobs.open_source(jobs.STDIN, Settings(raw=RawFormat.parse(raw))) as reader:
+            assert (reader.info.sample_rate, reader.info.channels) == told
 
 
 class Drawn(dict[str, Path]):

@@ -254,6 +254,7 @@ def test_pipes_that_cannot_be_meant(arguments: list[str], message: str, model: P
          "--worker-cpus, --worker-gpus: only with --engine ray"),
         (["song.wav", "--raw-format", "s16le"], "--raw-format: only with a pipe"),
         (["song.wav", "-o", "-", "--raw-format", "s16le:8000:1"], "standard input's; song.wav has its own"),
+        (["-", "--raw-format", "s16le"], "raw audio needs its rate and channels: s16le:RATE:CHANNELS"),
         (["song.wav", "--skip-existing", "--overwrite"], "--skip-existing and --overwrite: only one of them"),
     ],
 )  # fmt: skip

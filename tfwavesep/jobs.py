@@ -42,7 +42,7 @@ class Settings:
         start_seconds: where in the song to begin; the stems are those of the whole song there.
         duration_seconds: how much to separate, None for all.
         zero_bad_samples: whether NaN and infinite samples become zeros; else the song is refused.
-        raw: what standard input holds, if it has no header.
+        raw: samples without a header, into a pipe; from standard input too if it has their rate and channels.
 
     Raises:
         ConfigError: a value cannot work.
@@ -192,7 +192,8 @@ def open_source(source: Path, settings: Settings) -> AbstractContextManager[Read
     if source == STDIN and sys.stdin is None:
         raise AudioError("standard input: is closed")
     if source == STDIN:
-        return open_audio(sys.stdin.buffer, settings.raw, settings.zero_bad_samples)
+        raw = settings.raw if settings.raw and settings.raw.sample_rate else None
+        return open_audio(sys.stdin.buffer, raw, settings.zero_bad_samples)
     return open_audio(source, None, settings.zero_bad_samples)
 
 
