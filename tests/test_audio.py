@@ -16,7 +16,6 @@ from doubles import noise
 from tfwavesep import audio, decoding, ogg
 from tfwavesep.decoding import BLOCK_LENGTH
 from tfwavesep.errors import AudioError
-from tfwavesep.wavfile import UNKNOWN_LENGTHS
 
 LENGTH = 9000
 
@@ -170,7 +169,21 @@ def test_a_jump_of_time_stamps_is_told_once_and_a_gap_after_it_is_silence(tmp_pa
     assert (len(samples), np.flatnonzero(samples == 0).tolist()) == (12000, list(range(5600, 9600)))
 
 
-@pytest.mark.parametrize("told", UNKNOWN_LENGTHS)
+@pytest.mark.parametrize("end", [None, -1])
+def test_flac_from_a_pipe_is_read_to_its_end_which_must_be_there(end: int | None, tmp_path: Path) -> None:
+    """Its header counts 0 samples: nobody could go back and write how many."""
+    path = tmp_path / "song.flac"
+    soundfile.write(path, tone(), 44100, "PCM_16")
+    whole, _ = audio.read(path)
+    data = path.read_bytes()
+    path.write_bytes((data[:21] + bytes([data[21] & 0xF0]) + bytes(4) + data[26:])[:end])
+    if end is None:
+        np.testing.assert_array_equal(audio.read(path)[0], whole)
+    else:
+        assert refusal(path).endswith("is truncated: it ends within a block of samples")
+
+
+@pytest.mark.parametrize("told", [0, 0x7FFFEFFC, 0x7FFFF000, 0x7FFFFF00, 0x80000000, 0xFFFFFFD3, 0xFFFFFFFF])
 def test_wav_from_a_pipe_is_read_to_its_end(tmp_path: Path, told: int) -> None:
     path = tmp_path / "pipe.wav"
     soundfile.write(path, tone(), 44100, "PCM_16")

@@ -108,7 +108,7 @@ def test_24_bit_raw_samples(song: Path, vocals: np.ndarray) -> None:
     np.testing.assert_array_equal((padded.view("<i4") >> 8).reshape(-1, 2) / 2**23, vocals)
 
 
-@pytest.mark.parametrize("told", [0xFFFFFFFF, 0x7FFFF000, 0])
+@pytest.mark.parametrize("told", [0xFFFFFFFF, 0xFFFFFFD3, 0x80000000, 0x7FFFFF00, 0x7FFFF000, 0x7FFFEFFC, 0])
 def test_lengths_that_nobody_knew_mean_until_the_end(song: Path, vocals: np.ndarray, told: int) -> None:
     data = song.read_bytes()
     place = data.index(b"data") + 4
@@ -116,9 +116,13 @@ def test_lengths_that_nobody_knew_mean_until_the_end(song: Path, vocals: np.ndar
     np.testing.assert_array_equal(soundfile.read(io.BytesIO(out), dtype="float32")[0], vocals)
 
 
-def test_a_promised_length_that_does_not_come_is_told(song: Path) -> None:
-    with pytest.raises(AudioError, match="standard input: is truncated: 24989 of 50021"):
-        through(song.read_bytes()[:100_000])
+@pytest.mark.parametrize("told", [50021, 750_000_000])
+def test_a_promised_length_that_does_not_come_is_told(song: Path, told: int) -> None:
+    data = song.read_bytes()
+    place = data.index(b"data") + 4
+    data = data[:place] + struct.pack("<I", 4 * told) + data[place + 4 : 100_000]
+    with pytest.raises(AudioError, match=f"standard input: is truncated: 24989 of {told}"):
+        through(data)
 
 
 def test_what_would_clip_is_told_of_whom(song: Path) -> None:

@@ -20,7 +20,7 @@ import soundfile
 from tfwavesep import ogg
 from tfwavesep.errors import AudioError, one_of
 from tfwavesep.files import local
-from tfwavesep.wavfile import UNKNOWN_LENGTHS, read_header
+from tfwavesep.wavfile import is_unknown, read_header
 
 BLOCK_LENGTH = 65536
 """Samples per channel that files are read in."""
@@ -36,6 +36,9 @@ INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 
 
 MALFORMED = 3
 """libsndfile's code for a file of a kind it knows, but damaged."""
+
+COUNT_MAX = 2**63 - 1
+"""libsndfile's number of frames where it does not know."""
 
 MAGIC = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"riff", b".snd", b"caff", b"fLaC", b"OggS")
 """How the files begin that libsndfile reads to the sample. It reads MP3 too, but prints what it thinks of it."""
@@ -290,22 +293,29 @@ def _suits_soundfile(path: Path, name: str) -> bool:
 
 def _opens(path: Path, name: str, magic: bytes) -> bool:
     try:
-        soundfile.info(os.fsencode(path))
+        frames = soundfile.info(os.fsencode(path)).frames
     except soundfile.LibsndfileError as error:
         if error.code == MALFORMED and magic == b"caff":
             raise AudioError(f"{name}: is truncated or damaged: {error.error_string}") from error
         return False
-    return True
+    return frames != COUNT_MAX and not (frames == 0 and magic == b"RIFF" and _has_uncounted_data(path))
+
+
+def _has_uncounted_data(path: Path) -> bool:
+    """Whether bytes follow a WAV's header that tells of none: its recorder stopped before it filled in the length."""
+    with path.open("rb") as file:
+        header, _ = read_header(file.read)
+    return len(header) < path.stat().st_size
 
 
 class SoundfileDecoder:
-    """libsndfile, for files that are stored without loss."""
+    """libsndfile, for files of a known length."""
 
     def __init__(self, path: Path, name: str) -> None:
         self.damages: list[str] = []
         self._path, self._name = path, name
         self._file = soundfile.SoundFile(os.fsencode(path))
-        _refuse_truncated(name, self._file.extra_info)
+        _refuse_by_log(name, self._file.extra_info)
         bits = INTEGER_BITS.get(self._file.subtype)
         tags = {key: value for key, value in self._file.copy_metadata().items() if key in TAGS}
         self.info = AudioInfo(
@@ -343,13 +353,13 @@ class SoundfileDecoder:
         self._file.close()
 
 
-def _refuse_truncated(name: str, log: str) -> None:
+def _refuse_by_log(name: str, log: str) -> None:
     """libsndfile reads most files that end early as if they were whole, and says so only in its log."""
     for line in log.splitlines():
         chunk, _, rest = line.partition(":")
         if chunk.strip() in ("data", "SSND", "Data Size", "BODY", "riff", "Riff size") and "should be" in rest:
             told, real = (int(word) for word in rest.replace("(should be", "").rstrip(") ").split())
-            if real < told and told not in UNKNOWN_LENGTHS:
+            if real < told and not is_unknown(told):
                 raise AudioError(f"{name}: is truncated: its header promises {told} bytes of audio, {real} are there")
 
 
@@ -577,6 +587,8 @@ class AvDecoder:
             for frame in frames:
                 yield frame, round(lost)
                 lost, samples = 0.0, samples + frame.samples
+        if lost and self._container.format.name == "flac" and self._stream.duration is None:
+            raise AudioError(f"{self.name}: is truncated: it ends within a block of samples")
 
     def close(self) -> None:
         with suppress(AttributeError):

@@ -23,8 +23,8 @@ RIFF_LIMIT = 2**32 - 1
 ELSEWHERE = 0xFFFFFFFF
 """Stands for a length that is not known, or that RF64 tells elsewhere."""
 
-UNKNOWN_LENGTHS = (0xFFFFFFFF, 0x7FFFF000)
-"""What FFmpeg and SoX write for the length of a WAV into a pipe, where nobody can go back and fill it in."""
+ALMOST = 0x2000
+"""Bytes that are left free below what a length can count, for headers, and to end with a whole frame."""
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
@@ -123,6 +123,15 @@ def _info(tags: dict[str, str]) -> bytes:
     return struct.pack("<4sI4s", b"LIST", 4 + len(body), b"INFO") + body if body else b""
 
 
+def is_unknown(length: int) -> bool:
+    """Whether a data chunk's length means "until the end": none, or about all that 31 or 32 bits can count, which is
+    what programs write that cannot go back and fill it in.
+
+    FFmpeg writes 0xFFFFFFFF, SoX the whole frames in 0x7FFFF000, arecord 0x7FFFFF00 or 0x80000000.
+    """
+    return length == 0 or any(limit - ALMOST <= length <= limit for limit in (2**31, 2**32))
+
+
 def read_header(read: Callable[[int], bytes]) -> tuple[bytes, int | None]:
     """Read a WAV up to its first sample.
 
@@ -141,9 +150,9 @@ def read_header(read: Callable[[int], bytes]) -> tuple[bytes, int | None]:
         header += head
         name, size = head[:4], int.from_bytes(head[4:], "little")
         if name == b"data":
-            promised = large if header[:4] == b"RF64" and size == ELSEWHERE else size
-            known = frame and promised and promised not in UNKNOWN_LENGTHS
-            return header, promised // frame if promised and known else None
+            short = None if is_unknown(size) else size
+            promised = large if header[:4] == b"RF64" and size == ELSEWHERE else short
+            return header, promised // frame if promised and frame else None
         body = read(size + size % 2)
         header += body
         if name == b"ds64" and len(body) >= 16:
