@@ -1,6 +1,7 @@
 """The cache: what the model needs, decoded once, whole or not at all; and where somebody sings."""
 
 import dataclasses
+import time
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,23 @@ def test_a_failure_leaves_nothing_half_written(found: list[Track], model: ModelC
     left = [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
     assert [p.name for p in left] == [f"{found[0].name}.flac"]
     assert soundfile.info(left[0]).frames == model.sample_rate // 2
+
+
+@pytest.mark.parametrize("error", [AudioError("one bad file"), KeyboardInterrupt()])
+def test_a_failure_does_not_wait_for_the_others(error: BaseException, model: ModelConfig, tmp_path: Path) -> None:
+    def fail() -> tuple[np.ndarray, int]:
+        raise error
+
+    def decode() -> tuple[np.ndarray, int]:
+        decoded.append(True)
+        time.sleep(0.02)
+        return np.zeros((100, 1), np.float32), model.sample_rate
+
+    decoded: list[bool] = []
+    found = [Track(f"{number}", (), decode, {"vocals": decode if number else fail}) for number in range(100)]
+    with pytest.raises(type(error)):
+        cache.prepare(found, "vocals", model, tmp_path)
+    assert len(decoded) < 50
 
 
 def test_different_settings_and_stems_do_not_share_files(

@@ -10,6 +10,7 @@ from conftest import write_track
 from tfwavesep import tracks
 from tfwavesep.errors import DataError
 from tfwavesep.stems import STEMS, TARGETS
+from tfwavesep.tracks import Track
 
 MUSDB_VALID = ("Actions - One Minute Smile", "Meaxic - Take A Step")
 """Two of the 14 that musdb's own split holds out."""
@@ -191,8 +192,12 @@ def test_a_side_of_a_mono_file_is_the_file(tmp_path: Path, side: str) -> None:
         ("{folder}", "must be STEM=FOLDER"),
         ("guitar={folder}", "must be STEM=FOLDER.*STEM one of vocals, drums, bass, other, accompaniment"),
         ("={folder}", "must be STEM=FOLDER"),
-        ("vocals={folder}/nowhere", "nowhere holds no audio files"),
-        ("vocals={folder}@middle", "holds no audio files"),
+        ("vocals", "must be STEM=FOLDER"),
+        ("vocals=", "must be STEM=FOLDER"),
+        ("vocals=@left", "must be STEM=FOLDER"),
+        ("vocals={folder}/nowhere", "nowhere is not a folder"),
+        ("vocals={folder}/one.wav", r"one\.wav is not a folder"),
+        ("vocals={folder}@middle", "@middle is not a folder"),
         ("vocals={folder}/silent", "silent holds no audio files"),
     ],
 )
@@ -225,12 +230,37 @@ def test_fingerprint_tells_data_sets_apart(tmp_path: Path) -> None:
     def fewer(root: Path) -> None:
         (root / "train" / "a" / "mixture.wav").unlink()
 
+    def other_samples(root: Path) -> None:
+        bass = bytearray((root / "train" / "a" / "bass.wav").read_bytes())
+        bass[-1] ^= 1
+        (root / "train" / "a" / "bass.wav").write_bytes(bass)
+
     seen = {fingerprint(make(tmp_path / "as it was", "train/a", "valid/v"))}
-    for change in (longer, renamed, more, fewer):
+    for change in (longer, renamed, more, fewer, other_samples):
         root = make(tmp_path / change.__name__, "train/a", "valid/v")
         change(root)
         seen.add(fingerprint(root))
-    assert len(seen) == 5
+    assert len(seen) == 6
+
+
+@pytest.mark.parametrize("place", [0, 500_000, 999_999])
+def test_fingerprint_tells_long_files_apart_by_both_ends_and_the_middle(tmp_path: Path, place: int) -> None:
+    song = bytearray(1_000_000)
+    track = Track("song", (tmp_path / "song.wav",), lambda: pytest.fail("it is decoded"), {})
+    seen = set()
+    for value in (0, 1):
+        song[place] = value
+        track.files[0].write_bytes(song)
+        seen.add(tracks.fingerprint([track]))
+    assert len(seen) == 2
+
+
+def test_fingerprint_names_what_cannot_be_read(tmp_path: Path) -> None:
+    root = make(tmp_path, "train/a", "train/b")
+    (root / "train" / "a" / "bass.wav").unlink()
+    (root / "train" / "a" / "bass.wav").symlink_to(tmp_path / "nowhere.wav")
+    with pytest.raises(DataError, match=r"a/bass\.wav: cannot be read: No such file"):
+        fingerprint(root)
 
 
 @pytest.mark.musdb

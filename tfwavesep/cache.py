@@ -34,14 +34,19 @@ def prepare(found: list[Track], stem: str, model: ModelConfig, cache: Path) -> P
 
     Raises:
         AudioError: a file cannot be decoded, or the cache not be written.
+        DataError: a file cannot be read.
     """
     folder = cache / f"{model.sample_rate}hz_{model.channels}ch" / tracks.fingerprint(found) / stem
     names = [track.name for track in found]  # one may come again in extra material; a folder then keeps them apart
     files = [folder / str(names[:i].count(name) or "") / f"{name}.flac" for i, name in enumerate(names)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [pool.submit(_prepare_one, t, stem, model, f) for t, f in zip(found, files, strict=True)]
-        for job in jobs:
-            job.result()
+        try:
+            for job in jobs:
+                job.result()
+        except BaseException:  # also an interruption: the others are not waited for
+            pool.shutdown(cancel_futures=True)
+            raise
     return Prepared(files, [soundfile.info(str(file)).frames for file in files])
 
 

@@ -1,7 +1,7 @@
 """Where music with true stems comes from: MUSDB18 in any edition, or folders of files."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,9 @@ from tfwavesep.stems import STEMS, TARGETS
 
 Load = Callable[[], tuple[np.ndarray, int]]
 """Decodes something: float32 `(time, channels)` and its rate in Hz."""
+
+SAMPLED = 64 * 2**10
+"""Bytes at the beginning, the middle and the end of a file that tell it from another of its name and size."""
 
 
 @dataclass(frozen=True)
@@ -190,12 +193,14 @@ def find_extra(text: str) -> tuple[str, list[Track]]:
         the stem, and one track for each audio file below the folder, with that stem alone.
 
     Raises:
-        DataError: the text cannot be understood, or the folder has no audio.
+        DataError: the text cannot be understood, there is no such folder, or it has no audio.
     """
-    stem, equals, rest = text.partition("=")
+    stem, _, rest = text.partition("=")
     name, _, side = rest.rpartition("@") if rest.endswith(("@left", "@right")) else (rest, "", "")
-    if not equals or stem not in TARGETS:
+    if not name or stem not in TARGETS:
         raise DataError(f"--extra {text}: must be STEM=FOLDER[@left|@right], STEM one of {', '.join(TARGETS)}")
+    if not Path(name).is_dir():
+        raise DataError(f"--extra {text}: {name} is not a folder")
     files = audio.find(Path(name))
     if not files:
         raise DataError(f"--extra {text}: {name} holds no audio files")
@@ -213,9 +218,28 @@ def _extra_track(stem: str, file: Path, folder: Path, side: str) -> Track:
 
 
 def fingerprint(tracks: Iterable[Track]) -> str:
-    """A hash of the names and sizes of all files, to tell one data set from another."""
+    """A hash of the names and sizes of all files and of some of what is in them, to tell one data set from another
+    wherever it lies.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
     digest = hashlib.sha256()
     for track in tracks:
         for file in track.files:
-            digest.update(f"{track.name}\0{file.name}\0{file.stat().st_size}\n".encode())
+            try:
+                size = file.stat().st_size
+                digest.update(f"{track.name}\0{file.name}\0{size}\n".encode())
+                for piece in _sampled(file, size):
+                    digest.update(piece)
+            except OSError as error:
+                raise DataError(f"{file}: cannot be read: {error.strerror}") from error
     return digest.hexdigest()[:16]
+
+
+def _sampled(file: Path, size: int) -> Iterator[bytes]:
+    """The beginning, the middle and the end of a file."""
+    with file.open("rb") as opened:
+        for start in (0, size // 2, size - SAMPLED):
+            opened.seek(max(0, start))
+            yield opened.read(SAMPLED)
