@@ -1,5 +1,7 @@
 """Losses: their definitions on numbers small enough to check by hand, and what they reward."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -126,6 +128,14 @@ def test_deepconvsep_by_its_formula(time: int) -> None:
     assert found == pytest.approx(expected, rel=1e-4)
 
 
+def test_deepconvsep_hears_both_channels() -> None:
+    """The sum over channels: by default the rewards are too small to change the sign of what is within."""
+    stereo = np.concatenate([FOUR, FOUR[:, ::-1]], axis=-1)
+    estimates = stereo * np.float32([0.5, 0.2])
+    sides = [value("deepconvsep", stereo[..., [c]], estimates[..., [c]], window=128) for c in (0, 1)]
+    assert value("deepconvsep", stereo, estimates, window=128) == pytest.approx(sum(sides), rel=1e-4)
+
+
 def test_a_loss_for_certain_stems_is_refused_for_others() -> None:
     with pytest.raises(ConfigError, match="vocals, drums, bass, other in this order; the model has bass, drums"):
         losses.make("deepconvsep", {}, ("bass", "drums", "other", "vocals"))
@@ -155,14 +165,18 @@ def test_gradient_of_silence_is_finite(name: str) -> None:
     ("name", "options", "message"),
     [
         ("two_terms", {}, "did you mean 'two_term'"),
-        ("l1", {"weight": 1}, "does not take these options"),
+        ("l1", {"weight": 1}, "does not take 'weight'; it takes no options"),
+        ("l1", {"reduction": "foo"}, "does not take 'reduction'; it takes no options"),
+        ("log_error", {"name": "mine"}, "does not take 'name'; it takes floor"),
+        ("deepconvsep", {"dtype": "foo"}, "does not take 'dtype'; it takes alpha, beta, beta_voc, window"),
+        ("deepconvsep", {"alpha": "much"}, "does not take these options: '<='"),
         ("dissimilarity", {"weight": 1.5}, "below 1"),
         ("log_error", {"floor": 0.0}, "above 0"),
         ("deepconvsep", {"beta_voc": -0.1}, r"loss\.beta_voc = -0\.1: at least 0"),
         ("deepconvsep", {"window": 1022}, r"loss\.window = 1022: a multiple of 4"),
     ],
 )
-def test_bad_losses_are_refused(name: str, options: dict[str, float], message: str) -> None:
+def test_bad_losses_are_refused(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         losses.make(name, options)
 

@@ -6,6 +6,7 @@ its estimate, mixture minus estimates. No loss needs to be handed the mixture.
 """
 
 from collections.abc import Sequence
+from inspect import signature
 from typing import Any
 
 import keras
@@ -158,10 +159,10 @@ class LogError(keras.losses.Loss):
 class DeepConvSep(keras.losses.Loss):
     """DeepConvSep's: squared errors of magnitudes, less rewards for distance from the other stems.
 
-    With `E(i, j)` the squared difference between the magnitudes of estimate i and of stem j, summed over frames and
-    bins, it is the absolute value of the sum of `E(i, i) - alpha * E(i, j) - beta * E(i, other)` over i and j != i
-    among vocals, drums and bass, with `beta_voc` in place of `beta` for the vocals. Other has no term of its own: it is
-    what the masks leave.
+    With `E(i, j)` the squared difference between the magnitudes of estimate i and of stem j, summed over channels,
+    frames and bins, it is the absolute value of the sum of `E(i, i) - alpha * E(i, j) - beta * E(i, other)` over i and
+    j != i among vocals, drums and bass, with `beta_voc` in place of `beta` for the vocals. Other has no term of its
+    own: it is what the masks leave.
 
     Reference:
         Chandna, Miron, Janer & Gómez 2017 (DeepConvSep, doi:10.1007/978-3-319-53547-0_25), section 3.3, with the
@@ -206,12 +207,14 @@ class DeepConvSep(keras.losses.Loss):
         return ops.abs(ops.sum(self.weights * errors, axis=(1, 2)))
 
     def _magnitudes(self, stems: Any) -> Any:
-        """`(batch, stems, time, 1)` to `(batch, stems, frames, bins)`; zeros stand at both ends, so that all samples
-        are in two frames."""
+        """`(batch, stems, time, channels)` to `(batch, stems, channels * frames, bins)`; zeros stand at both ends, so
+        that all samples are in two frames."""
         hop = self.stft.hop
-        after = hop + -ops.shape(stems)[2] % hop
-        audio = ops.pad(ops.transpose(stems[..., 0], (0, 2, 1)), [[0, 0], [hop, after], [0, 0]])
-        return self.SCALE / self.stft.size**0.5 * magnitude(*self.stft(audio))
+        batch, count, time, channels = ops.shape(stems)
+        audio = ops.reshape(ops.transpose(stems, (0, 2, 1, 3)), (batch, time, count * channels))
+        audio = ops.pad(audio, [[0, 0], [hop, hop + -time % hop], [0, 0]])
+        spectra = self.SCALE / self.stft.size**0.5 * magnitude(*self.stft(audio))
+        return ops.reshape(spectra, (batch, count, -1, self.stft.size // 2))
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | self.options
@@ -251,7 +254,17 @@ def make(name: str, options: dict[str, Any], targets: Sequence[str] | None = Non
         raise ConfigError(
             f"loss '{name}': is for {', '.join(needed)} in this order; the model has {', '.join(targets)}"
         )
+    taken = _options(LOSSES[name])
+    for option in options:
+        if option not in taken:
+            raise ConfigError(f"loss '{name}' does not take '{option}'; it takes {', '.join(taken) or 'no options'}")
     try:
         return LOSSES[name](**options)
     except TypeError as error:
         raise ConfigError(f"loss '{name}' does not take these options: {error}") from error
+
+
+def _options(loss: type[keras.losses.Loss]) -> list[str]:
+    """The arguments that are a loss's own, not Keras'."""
+    of_keras = {*signature(keras.losses.Loss.__init__).parameters, "kwargs"}
+    return [name for name in signature(loss.__init__).parameters if name not in of_keras]
