@@ -169,6 +169,15 @@ def test_a_damaged_run_is_refused(trained: Path, tmp_path: Path, name: str) -> N
     assert not (tmp_path / "models").exists()
 
 
+def test_a_model_that_was_changed_is_refused(model: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(model, tmp_path / "copy"))
+    with zipfile.ZipFile(copy / "model.keras", "a") as file:
+        file.comment = b"other weights"
+    with pytest.raises(ModelError, match=r"model\.keras: is damaged or changed"):
+        export_model(copy, tmp_path / "models" / "tiny")
+    assert not (tmp_path / "models").exists()
+
+
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The TFLite form of a network like the tiny one, with other weights."""

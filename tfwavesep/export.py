@@ -58,7 +58,8 @@ def export_model(
     Raises:
         ConfigError: there is no such form, or int8 has no data root.
         DataError: the data root has no tracks.
-        ModelError: there is no trained model, or an exported form differs from Keras.
+        ModelError: there is no trained model, it is a model's and not what was exported, or an exported form differs
+            from Keras.
         OutputError: `folder` cannot be written.
         OutputExistsError: `folder` exists; or is not a model, or holds something else too, and so is not overwritten.
     """
@@ -158,6 +159,7 @@ def _read_source(run: Path) -> _Source:
             raise ModelError(f"{run}: has no {name}; it must be the folder of a finished `tfwavesep train`")
     values = read_json(run / CONFIG)
     if "preset" in values:  # a model folder
+        store.verify(store.read(run), run / KERAS)
         return _Source(preset_from_dict(values["preset"]), values.get("training", {}), values.get("licence", ""))
     if not (run / RECORD).is_file():
         raise ModelError(f"{run}: has no {RECORD}; it must be the folder of a finished `tfwavesep train`")
