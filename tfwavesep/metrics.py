@@ -51,7 +51,7 @@ def bss_eval(name: str, references: Estimates, estimates: Estimates, sample_rate
 
     Reference:
         Vincent, Gribonval & Févotte 2006 (BSS Eval); Stöter, Liutkus & Ito 2018 (its version 4). As there, vocals and
-        accompaniment are scored against one another, the other stems among themselves.
+        accompaniment are scored against one another, the other stems among all, the vocals too.
     """
     _stempeg.ensure()
     import museval
