@@ -35,6 +35,12 @@ def test_facts_tell_what_config_tells(copy: Path) -> None:
         assert f"{name} {store.size(store.read(copy), name) / 1e6:.1f} MB" in facts["forms"]
 
 
+def test_scores_tell_their_subset_and_trainings_their_data() -> None:
+    facts = catalogue.facts(catalogue.find("default"))
+    assert facts["SDR"].endswith("on 25 test tracks, in dB")
+    assert facts["training"].endswith(", 80 songs, 1114 files of extra vocals")
+
+
 def test_what_is_not_known_is_left_out(model: Path) -> None:
     facts = catalogue.facts(store.read(model))
     assert "SDR" not in facts

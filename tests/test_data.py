@@ -396,7 +396,7 @@ def extra(tmp_path: Path) -> Path:
 def test_extra_material_joins_its_stem(root: Path, tiny: Preset, extra: Path, side: str, level: float) -> None:
     preset = preset_with(tiny, remix=1.0, extra_share=1.0, gain_min=1.0, gain_max=1.0, flip_polarity=False, drop=0.0)
     datasets = data.open_datasets(preset, root, (f"vocals={extra}{side}",), root.parent / "cache")
-    assert datasets.record()["tracks"] == {"vocals": 5, "drums": 2, "bass": 2, "other": 2}
+    assert (datasets.record()["songs"], datasets.record()["extra"]) == (2, {"vocals": 3})
     assert datasets.fingerprint != fingerprint(root)
     vocals = examples(datasets.mixer, 8)[1][:, 0, 50:150]
     np.testing.assert_allclose(vocals, level, atol=0.05)
@@ -406,8 +406,9 @@ def test_extra_accompaniment_is_all_there_is_beside_the_vocals(root: Path, extra
     options = DataConfig(target_length=TARGET_LENGTH, remix=1.0, extra_share=1.0)
     singing = ['model.stems=["vocals"]', "model.residual=accompaniment"]
     preset = dataclasses.replace(config.override(config.load_preset("tiny"), singing), data=options)
-    mixer = data.open_datasets(preset, root, (f"accompaniment={extra}",), root.parent / "cache").mixer
-    accompaniment = examples(mixer, 8)[1][:, 1, 50:150]
+    datasets = data.open_datasets(preset, root, (f"accompaniment={extra}",), root.parent / "cache")
+    assert datasets.record()["extra"] == {"accompaniment": 3}
+    accompaniment = examples(datasets.mixer, 8)[1][:, 1, 50:150]
     np.testing.assert_allclose(accompaniment, 0.375, atol=0.05)
 
 
@@ -434,6 +435,10 @@ def test_too_few_tracks_are_refused(tmp_path: Path, tiny: Preset, remix: float, 
         data.open_datasets(preset_with(tiny, remix=remix), tmp_path)
 
 
-def test_record_and_fingerprint_tell_the_data(root: Path, tiny: Preset, tmp_path: Path) -> None:
-    datasets = data.open_datasets(preset_with(tiny), root, cache=tmp_path)
-    assert datasets.record() == {"fingerprint": fingerprint(root), "tracks": dict.fromkeys(STEMS, 2)}
+@pytest.mark.parametrize("speeds", [(1.0,), (0.9, 1.0, 1.1)])
+def test_record_and_fingerprint_tell_the_data(
+    root: Path, tiny: Preset, tmp_path: Path, speeds: tuple[float, ...]
+) -> None:
+    """A song counts once, at however many speeds."""
+    datasets = data.open_datasets(preset_with(tiny, speeds=speeds), root, cache=tmp_path)
+    assert datasets.record() == {"fingerprint": fingerprint(root), "songs": 2, "extra": {}}

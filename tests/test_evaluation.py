@@ -10,7 +10,7 @@ import jsonschema
 import numpy as np
 import pytest
 import soundfile
-from conftest import Run, synthetic_stems
+from conftest import Run, config_of, synthetic_stems
 
 from tfwavesep import _stempeg, evaluation
 from tfwavesep.errors import DataError, OutputExistsError
@@ -70,11 +70,12 @@ def test_every_track_has_scores_in_musevals_schema(scored: tuple[Path, Scores]) 
         assert {len(target["frames"]) for target in scores["targets"]} == {2}
 
 
-def test_summary_table_and_plot_follow(scored: tuple[Path, Scores]) -> None:
+def test_summary_table_and_plot_follow(scored: tuple[Path, Scores], model: Path) -> None:
     folder, scores = scored
     assert (scores.methods, scores.targets, scores.tracks) == (METHODS, TARGETS, ("first", "second"))
     summary = json.loads((folder / "scores.json").read_text())
-    assert (summary["tracks"], summary["failed"]) == (2, {})
+    assert (summary["subset"], summary["tracks"], summary["failed"]) == ("test", 2, {})
+    assert summary["model_sha256"] == config_of(model)["files"]["model.tflite"]["sha256"]
     for m, method in enumerate(METHODS):
         for t, target in enumerate(TARGETS):
             told = [summary["scores"][method][target][metric] for metric in METRICS]
@@ -113,8 +114,17 @@ def test_what_was_scored_is_not_scored_again(model: Path, root: Path, folder: Pa
 def test_another_model_or_subset_is_refused(
     model: Path, root: Path, data_root: Path, folder: Path, form: str, subset: str
 ) -> None:
-    with pytest.raises(OutputExistsError, match="another model or subset"):
+    with pytest.raises(OutputExistsError, match="another model, subset or data"):
         evaluate(str(model / form), data_root if subset == "train" else root, subset, folder)
+
+
+def test_other_music_of_the_same_names_is_refused(model: Path, root: Path, folder: Path, tmp_path: Path) -> None:
+    """The scores are the first's; a copy of it elsewhere is no other."""
+    before = (folder / "scores.json").read_bytes()
+    evaluate(str(model), Path(shutil.copytree(root, tmp_path / "copy")), "test", folder)
+    with pytest.raises(OutputExistsError, match="another model, subset or data"):
+        evaluate(str(model), break_tracks(root, tmp_path / "other", "first"), "test", folder)
+    assert (folder / "scores.json").read_bytes() == before
 
 
 def break_tracks(root: Path, copy: Path, *names: str) -> Path:
@@ -128,7 +138,7 @@ def test_a_broken_track_is_named_and_the_others_go_on(
     run: Run, model: Path, root: Path, folder: Path, tmp_path: Path
 ) -> None:
     broken = break_tracks(root, tmp_path / "root", "first")
-    for path in folder.glob("*/first.json"):
+    for path in (*folder.glob("*/first.json"), folder / "evaluation.json"):  # as if the others' had been copied there
         path.unlink()
     result = run("evaluate", model, "--data", broken, "--subset", "test", "-o", folder)
     assert result.exit_code == 1

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from conftest import Run
 
-from tfwavesep import data, hosts, losses, tracks
+from tfwavesep import data, hosts, losses, tracks, training
 from tfwavesep.config import Preset, load_preset, override
 from tfwavesep.errors import ConfigError, DataError, ModelError, OutputExistsError, TfwavesepError
 from tfwavesep.training import read_history, train
@@ -257,6 +257,30 @@ def test_a_training_that_is_there_is_kept(
     with pytest.raises(error, match=message):
         train(preset_of(tiny), data_root, trained, resume=resume)
     assert contents(trained) == before
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="needs git")
+def test_the_commit_is_that_of_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of a repository in which it was merely installed; and one can see where it was changed."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(tmp_path), "-c", "user.name=me", "-c", "user.email=me@home", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    source = tmp_path / "package" / "training.py"
+    source.parent.mkdir()
+    source.write_text("as it was")
+    monkeypatch.setattr(training, "__file__", str(source))
+    assert training._commit() is None
+    git("init")
+    git("commit", "--allow-empty", "-m", "a project")
+    assert training._commit() is None
+    git("add", ".")
+    git("commit", "-m", "a package")
+    git("tag", "-m", "a release", "v1")
+    assert training._commit() == git("rev-parse", "HEAD")
+    source.write_text("changed")
+    assert training._commit() == git("rev-parse", "HEAD") + "-dirty"
 
 
 def test_an_unknown_loss_is_refused_before_the_data_is_touched(tiny: Preset, tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ def _sdr(about: dict[str, Any], note: str = "") -> str:
     scores = about.get("scores") or {}
     by_target = scores.get("scores", {}).get("model", {})
     told = [f"{target} {values['SDR']:.2f}" for target, values in by_target.items() if values.get("SDR") is not None]
-    return ", ".join(told) + (" " + note.format(tracks=scores.get("tracks")) if told and note else "")
+    tracks = " ".join(str(scores[key]) for key in ("tracks", "subset") if key in scores)
+    return ", ".join(told) + (" " + note.format(tracks=tracks) if told and note else "")
 
 
 def _cost(about: dict[str, Any]) -> str:
@@ -95,8 +96,9 @@ def _cost(about: dict[str, Any]) -> str:
 
 
 def _training(record: dict[str, Any]) -> str:
-    tracks = (record.get("data") or {}).get("tracks") or {}
-    told = [f"{stem} from {count} tracks" for stem, count in tracks.items()]
+    data = record.get("data") or {}
+    told = [f"{data['songs']} songs"] if "songs" in data else []
+    told += [f"{count} files of extra {stem}" for stem, count in (data.get("extra") or {}).items()]
     return ", ".join([str(record["date"])[:10], *told]) if "date" in record else ""
 
 

@@ -225,16 +225,19 @@ class Datasets:
         mixer: draws training examples.
         valid: fixed batches of `(mixture, references)`, the same in every epoch.
         fingerprint: tells this data set from others.
+        songs: with all stems, to train on; each once, at however many speeds it is heard.
+        extra: for each stem with extra material, how many files.
     """
 
     mixer: Mixer
     valid: tf.data.Dataset
     fingerprint: str
+    songs: int
+    extra: dict[str, int]
 
     def record(self) -> dict[str, Any]:
         """The data set in a few values, for the run record."""
-        counts = {stem: int(bank.lengths.shape[0]) for stem, bank in self.mixer.banks.items()}
-        return {"fingerprint": self.fingerprint, "tracks": counts}
+        return {"fingerprint": self.fingerprint, "songs": self.songs, "extra": self.extra}
 
 
 def open_datasets(preset: Preset, root: Path, extra: tuple[str, ...] = (), cache: Path | None = None) -> Datasets:
@@ -262,7 +265,11 @@ def open_datasets(preset: Preset, root: Path, extra: tuple[str, ...] = (), cache
         extras.setdefault(target, []).extend(found)
     everything = [*train, *valid, *(t for found in extras.values() for t in found)]
     return Datasets(
-        _mixer(preset, train, extras, cache), _validation(preset, valid, cache), tracks.fingerprint(everything)
+        _mixer(preset, train, extras, cache),
+        _validation(preset, valid, cache),
+        tracks.fingerprint(everything),
+        len(train),
+        {target: len(found) for target, found in extras.items()},
     )
 
 

@@ -21,7 +21,7 @@ from tfwavesep.scores import NOTHING, ORACLE, Report, Scores, collect, write_res
 from tfwavesep.separator import Separator
 from tfwavesep.stems import weights
 from tfwavesep.store import locate
-from tfwavesep.tracks import Track, find_tracks
+from tfwavesep.tracks import Track, find_tracks, fingerprint
 
 
 def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int = 1, report: Report = print) -> Scores:
@@ -37,13 +37,14 @@ def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int = 1, r
         report: takes lines for people.
 
     Raises:
-        OutputExistsError: `folder` holds scores of another model or subset.
-        DataError: the data root has no tracks.
+        OutputExistsError: `folder` holds scores of another model, subset or data.
+        DataError: the data root has no tracks, or a file of theirs cannot be read.
     """
     tracks = find_tracks(root, subset)
     path = locate(model)
     targets = scored_targets(Separator.load(str(path)).targets)
-    _claim(folder, {"model": model, "sha256": model_sha256(model), "subset": subset, "targets": list(targets)})
+    about = {"subset": subset, "model_sha256": model_sha256(model)}
+    _claim(folder, {"model": model, **about, "data": fingerprint(tracks), "targets": list(targets)})
     failed: dict[str, str] = {}
     tasks = [_Task(str(path), str(root), subset, number, str(folder)) for number in range(len(tracks))]
     for done, (track, error) in enumerate(zip(tracks, _run(tasks, jobs), strict=True), start=1):
@@ -51,7 +52,7 @@ def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int = 1, r
             failed[track.name] = error
         report(f"{done}/{len(tracks)}  {track.name}" + (f": FAILED: {error}" if error else ""))
     scores = collect(folder, targets, [t.name for t in tracks if t.name not in failed], failed)
-    write_results(folder, scores, report)
+    write_results(folder, scores, about, report)
     return scores
 
 
@@ -64,7 +65,7 @@ def _claim(folder: Path, about: dict[str, Any]) -> None:
     """Make the folder this evaluation's own, or make sure that it is."""
     path = folder / "evaluation.json"
     if path.exists() and read_json(path) != about:
-        raise OutputExistsError(f"{folder}: holds scores of another model or subset; choose another folder")
+        raise OutputExistsError(f"{folder}: holds scores of another model, subset or data; choose another folder")
     write_json(path, about)
 
 

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -118,8 +119,15 @@ def markdown(rows: list[list[str]]) -> str:
     return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]) + "\n"
 
 
-def write_results(folder: Path, scores: Scores, report: Report) -> None:
-    """Write `scores.json`, `table.md`, `tracks.md` and, if matplotlib is there, `boxplot.png`."""
+def write_results(folder: Path, scores: Scores, scored: dict[str, Any], report: Report) -> None:
+    """Write `scores.json`, `table.md`, `tracks.md` and, if matplotlib is there, `boxplot.png`.
+
+    Args:
+        folder: where they go.
+        scores: what they tell.
+        scored: what `scores.json` tells besides: which model, on which subset.
+        report: takes lines for people.
+    """
     medians = scores.median()
     summary = {
         method: {
@@ -135,7 +143,7 @@ def write_results(folder: Path, scores: Scores, report: Report) -> None:
     about = "medians over 1-s frames, then over tracks, dB"
     tracks = len(scores.tracks)
     values = {
-        "about": about, "tracks": tracks, "failed": scores.failed, "scores": summary,
+        "about": about, **scored, "tracks": tracks, "failed": scores.failed, "scores": summary,
         "confidence": CONFIDENCE, "sdr_interval": intervals,
     }  # fmt: skip
     heading = f"{tracks} tracks; museval (BSS Eval v4), {about}; interval over tracks by bootstrap.\n\n"

@@ -41,8 +41,8 @@ def train(
         preset: what to train, on what, how.
         root: data root, see `tracks.find_tracks`.
         workdir: folder for everything this training writes: `config.json` (the preset as it was resolved),
-            `history.csv`, TensorBoard's `logs/`, `latest.keras` (with the optimizer's state), and at the end
-            `model.keras` and `run.json`.
+            `data.json` (what it is trained on), `history.csv`, TensorBoard's `logs/`, `latest.keras` (with the
+            optimizer's state), `best.weights.h5`, and at the end `model.keras` and `run.json`.
         extra: further material for single stems, see `tracks.find_extra`.
         resume: go on with the training that `workdir` holds, if it holds one.
         report: takes lines for people.
@@ -51,7 +51,8 @@ def train(
         path of `model.keras`, the weights with the least validation loss.
 
     Raises:
-        ConfigError: several machines are asked for in a way that cannot work, see `hosts`.
+        ConfigError: several machines are asked for in a way that cannot work, see `hosts`; or the loss is not one for
+            this model, see `losses.make`.
         OutputExistsError: `workdir` holds a training and `resume` was not asked for.
         ModelError: `workdir` holds a training of another preset, or on other data.
         DataError: the data root has too few tracks.
@@ -157,7 +158,7 @@ def _strategy() -> tf.distribute.Strategy:
     """All GPUs of this machine if it has several, else no distribution.
 
     Raises:
-        ConfigError: TF_CONFIG asks for several machines, or there is no such loss.
+        ConfigError: TF_CONFIG asks for several machines.
     """
     if _machines(os.environ.get("TF_CONFIG", "")) > 1:
         raise ConfigError(
@@ -341,9 +342,9 @@ class Progress(keras.callbacks.Callback):
 
 
 def _summary(preset: Preset, datasets: data.Datasets, model: keras.Model, epochs_done: int) -> str:
-    songs = datasets.mixer.num_tracks
+    extra = "".join(f", {count} files of extra {stem}" for stem, count in datasets.extra.items())
     again = f"; going on after epoch {epochs_done}" if epochs_done else ""
-    return f"{preset.name}: {model.count_params():,} parameters, {songs} songs{again}"
+    return f"{preset.name}: {model.count_params():,} parameters, {datasets.songs} songs{extra}{again}"
 
 
 def read_history(workdir: Path) -> list[dict[str, float]]:
@@ -390,10 +391,16 @@ def _finish(preset: Preset, workdir: Path, datasets: data.Datasets, report: Repo
 
 
 def _commit() -> str | None:
-    """The git commit of this package's source, if it is a checkout."""
-    folder = Path(__file__).parent
-    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    """The git commit of this package's source, with "-dirty" if it was changed since; None if it is no checkout, also
+    where it was installed within one of something else."""
+    file = Path(__file__)
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        _git(file.parent, "ls-files", "--error-unmatch", file.name)
+        return _git(file.parent, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
