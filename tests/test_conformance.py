@@ -71,6 +71,25 @@ def test_input_and_output_are_named(network: keras.Model) -> None:
     assert network.output_names == ["stems"]
 
 
+@pytest.fixture
+def mixed_precision() -> Iterator[None]:
+    """What is built meanwhile computes in bfloat16."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+def test_mixed_precision_puts_out_float32(mixed_precision: None, preset: Preset, network: keras.Model) -> None:
+    """Also within: what sums to the mixture does so as exactly as float32 can."""
+    mixture = noise(preset, preset.data.target_length)
+    stems = network(mixture)
+    assert network.outputs[0].dtype == stems.dtype == "float32"
+    if preset.model.residual is None:
+        context = preset.model.context
+        np.testing.assert_allclose(stems.numpy().sum(axis=1), mixture[:, context:-context], atol=1e-5)
+
+
 def test_receptive_field_is_the_formulas(preset: Preset, network: keras.Model) -> None:
     """No output sample depends on input beyond the context, and some output sample depends on its very ends."""
     import tensorflow as tf

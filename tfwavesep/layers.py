@@ -67,8 +67,9 @@ class Cut(layers.Layer):
 
 
 def crop(x: Any, samples: int, name: str | None = None) -> Any:
-    """Cut `samples` from both ends of the time axis of `(batch, rows, time, features)`."""
-    return Cut(samples, samples, name=name)(x) if samples else x
+    """Cut `samples` from both ends of the time axis of `(batch, rows, time, features)`; what is float32 stays so,
+    in mixed precision too."""
+    return Cut(samples, samples, name=name, dtype=x.dtype)(x) if samples else x
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
@@ -233,7 +234,7 @@ def gated_stacks(
 
 
 def share_what_is_missing(estimates: Any, mixture: Any) -> Any:
-    """Add to each stem an equal share of the mixture minus the estimates' sum; the result is named "stems".
+    """Add to each stem an equal share of the mixture minus the estimates' sum; the result is float32 and named "stems".
 
     Args:
         estimates: `(batch, stems, time, channels)`.
@@ -243,6 +244,6 @@ def share_what_is_missing(estimates: Any, mixture: Any) -> Any:
         Wisdom et al. 2019, "Differentiable consistency constraints" (arXiv 1811.08521), section 2.3, with
         equal weights.
     """
-    missing = layers.Subtract(name="missing")([mixture, ops.sum(estimates, axis=1, keepdims=True)])
+    missing = layers.Subtract(dtype="float32", name="missing")([mixture, ops.sum(estimates, axis=1, keepdims=True)])
     share = layers.Rescaling(1 / estimates.shape[1], dtype="float32", name="share")(missing)
-    return layers.Add(name="stems")([estimates, share])
+    return layers.Add(dtype="float32", name="stems")([estimates, share])

@@ -121,12 +121,12 @@ def build(config: Config) -> keras.Model:
     masks = StemMasks(config.bands, config.groups, masked + 1, name="masks")(x)
     spectra = [_masked(masks, crop(part, edge), masked) for part in (real, imaginary)]
     estimates = InverseSTFT(config.size, config.hop, name="inverse_stft")(*spectra)
-    estimates = layers.Reshape((masked, config.channels, -1), name="by_stem")(estimates)
-    estimates = layers.Permute((1, 3, 2), name="estimates")(estimates)
-    kept = layers.Cropping1D(config.context, name="kept_mixture")(mixture)
-    kept = layers.Reshape((1, -1, config.channels), name="kept_row")(kept)
+    estimates = layers.Reshape((masked, config.channels, -1), dtype="float32", name="by_stem")(estimates)
+    estimates = layers.Permute((1, 3, 2), dtype="float32", name="estimates")(estimates)
+    kept = layers.Cropping1D(config.context, dtype="float32", name="kept_mixture")(mixture)
+    kept = layers.Reshape((1, -1, config.channels), dtype="float32", name="kept_row")(kept)
     rest = kept - ops.sum(estimates, axis=1, keepdims=True)
-    stems = layers.Concatenate(axis=1, name="stems")([estimates, rest])
+    stems = layers.Concatenate(axis=1, dtype="float32", name="stems")([estimates, rest])
     return keras.Model(mixture, stems, name="banded_wavenet")
 
 

@@ -112,9 +112,10 @@ def build(config: Config) -> keras.Model:
         for name, part in (("real", real), ("imaginary", imaginary))
     ]
     sound = InverseSTFT(config.window, config.hop, name="inverse_stft")(*masked)
-    sound = layers.Reshape((len(config.stems), -1, 1), name="by_stem")(sound)
+    sound = layers.Reshape((len(config.stems), -1, 1), dtype="float32", name="by_stem")(sound)
     estimates = crop(sound, config.surplus * config.hop, name="whole_blocks")
-    kept = layers.Reshape((1, -1, 1), name="row")(layers.Cropping1D(config.context, name="kept_mixture")(mixture))
+    kept = layers.Cropping1D(config.context, dtype="float32", name="kept_mixture")(mixture)
+    kept = layers.Reshape((1, -1, 1), dtype="float32", name="row")(kept)
     return keras.Model(mixture, share_what_is_missing(estimates, kept), name="deepconvsep")
 
 

@@ -73,7 +73,7 @@ def build(config: Config) -> keras.Model:
     """
     num_stems = len(config.stems)
     mixture = keras.Input((None, config.channels), name="mixture")
-    frames = layers.Reshape((1, -1, config.stride * config.channels), name="frames")(mixture)
+    frames = layers.Reshape((1, -1, config.stride * config.channels), dtype="float32", name="frames")(mixture)
     analysis = layers.Conv2D(config.analysis_filters, (1, config.window), use_bias=False, name="analysis")(frames)
     x = layers.LayerNormalization(name="frame_norm")(analysis)
     x = layers.Conv2D(config.filters, 1, name="bottleneck")(x)
@@ -84,10 +84,10 @@ def build(config: Config) -> keras.Model:
     synthesis = layers.Conv2D(
         config.stride * config.channels, (1, config.window), use_bias=False, dtype="float32", name="synthesis"
     )
-    estimates = layers.Reshape((num_stems, -1, config.channels), name="estimates")(synthesis(masked))
+    by_stem = layers.Reshape((num_stems, -1, config.channels), dtype="float32", name="estimates")
     kept = crop(frames, config.context // config.stride, name="kept_frames")
-    kept = layers.Reshape((1, -1, config.channels), name="kept_mixture")(kept)
-    return keras.Model(mixture, share_what_is_missing(estimates, kept), name="framed_wavenet")
+    kept = layers.Reshape((1, -1, config.channels), dtype="float32", name="kept_mixture")(kept)
+    return keras.Model(mixture, share_what_is_missing(by_stem(synthesis(masked)), kept), name="framed_wavenet")
 
 
 def _masks(x: Any, num_stems: int, analysis_filters: int) -> Any:

@@ -80,6 +80,6 @@ def build(config: Config) -> keras.Model:
     x = ProductConv(config.head[0], 3, use_bias=False, activation="relu", name="head1")(x)
     x = ProductConv(config.head[1], 3, use_bias=False, name="head2")(x)
     x = layers.Conv2D(outputs, 1, dtype="float32", name="output_conv")(x)
-    x = layers.Reshape((-1, len(config.stems), config.channels), name="by_stem")(x)
-    stems = layers.Permute((2, 1, 3), name="stems")(x)
+    x = layers.Reshape((-1, len(config.stems), config.channels), dtype="float32", name="by_stem")(x)
+    stems = layers.Permute((2, 1, 3), dtype="float32", name="stems")(x)
     return keras.Model(mixture, stems, name="wavenet")

@@ -95,8 +95,8 @@ def build(config: Config) -> keras.Model:
         `mixture (batch, time, channels)` to `stems (batch, stems, time - 2 * context, channels)`.
     """
     mixture = keras.Input((None, config.channels), name="mixture")
-    heard = layers.Cropping1D((1, 0), name="whole_grid")(mixture)
-    row = x = layers.Reshape((1, -1, config.channels), name="row")(heard)
+    heard = layers.Cropping1D((1, 0), dtype="float32", name="whole_grid")(mixture)
+    row = x = layers.Reshape((1, -1, config.channels), dtype="float32", name="row")(heard)
     features = []
     for level, margin in enumerate(config.margins, start=1):
         x = _convolve(x, level * config.filters, config.kernel, f"down{level:02d}")
@@ -108,12 +108,14 @@ def build(config: Config) -> keras.Model:
         x = Upsampling(learned=config.upsampling == "learned", name=f"up{level:02d}_upsampled")(x)
         x = layers.Concatenate(name=f"up{level:02d}_merged")([features.pop(), x])
         x = _convolve(x, level * config.filters, config.merge_kernel, f"up{level:02d}")
-    x = layers.Concatenate(name="with_mixture")([crop(row, config.reach, name="kept_mixture"), x])
+    kept = crop(row, config.reach, name="kept_mixture")
+    x = layers.Concatenate(dtype="float32", name="with_mixture")([kept, x])
     outputs = len(config.stems) * config.channels
     x = layers.Conv2D(outputs, 1, activation="tanh", dtype="float32", name="output_conv")(x)
-    x = Cut(config.merge_kernel // 2, config.merge_kernel // 2 + 1, name="whole_blocks")(x)
-    x = layers.Reshape((-1, len(config.stems), config.channels), name="by_stem")(x)
-    return keras.Model(mixture, layers.Permute((2, 1, 3), name="stems")(x), name="waveunet")
+    x = Cut(config.merge_kernel // 2, config.merge_kernel // 2 + 1, dtype="float32", name="whole_blocks")(x)
+    x = layers.Reshape((-1, len(config.stems), config.channels), dtype="float32", name="by_stem")(x)
+    stems = layers.Permute((2, 1, 3), dtype="float32", name="stems")(x)
+    return keras.Model(mixture, stems, name="waveunet")
 
 
 def _convolve(x: Any, filters: int, taps: int, name: str) -> Any:
