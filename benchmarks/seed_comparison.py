@@ -6,18 +6,21 @@ Each system is trained for the same CPU time on the same examples; then for the 
 saw; then one of them with each loss. All are exported and scored with museval on the validation and the test tracks.
 
 Into the folder of results (-o) go RESULTS.md, RESULTS.png, and below seed_records/ one file for each training that is
-done, with the scores of every track: what has a record is not trained again. Every training has a folder of its own
-below the runs' folder: started again, the script goes on where it was stopped.
+done, with the scores of every track: what has a record is not trained again. Records are kept apart by processor, for
+CPU time of one is not that of another. Every training has a folder of its own below the runs' folder: started again,
+the script goes on where it was stopped.
 """
 
 import argparse
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import measure
 import seed_results
 import seed_runs
 from seed_results import Result
@@ -119,7 +122,7 @@ def main() -> None:
     """Train, score, and write the page, of what is there if a training failed."""
     options = parse()
     budgets = {"compute": options.cpu_minutes, "audio": options.cpu_minutes, "losses": options.loss_cpu_minutes}
-    records = options.output / "seed_records"
+    records = options.output / "seed_records" / re.sub(r"\W+", "-", measure.processor().lower())
     for folder in (options.runs, records):
         claim(folder, budgets)
     failed: list[str] = []

@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measure import processor
 from seed_runs import SEGMENT_SECONDS, SUBSETS, step_seconds
 
 from tfwavesep.config import Preset, preset_from_dict, read_json
@@ -86,7 +86,7 @@ def page(results: dict[str, list[Result]], missing: list[str], budgets: dict[str
     """The whole page as Markdown: the template, with its figures."""
     compute, audio, losses = results["compute"], results["audio"], results["losses"]
     return TEMPLATE.read_text(encoding="utf-8").format(
-        machine=f"{os.cpu_count()} cores ({platform.machine()}), TensorFlow {version('tensorflow')}",
+        machine=f"{os.cpu_count()} cores ({processor()}), TensorFlow {version('tensorflow')}",
         compute_minutes=budgets["compute"],
         losses_minutes=budgets["losses"],
         segment_seconds=SEGMENT_SECONDS,

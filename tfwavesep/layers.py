@@ -20,7 +20,7 @@ def convolve(x: Any, kernel: Any, dilation: int = 1, native: bool = True) -> Any
         kernel: `(1, taps, features, filters)`.
         dilation: distance between taps, in samples or frames.
         native: use TensorFlow's own dilation. It is the faster form for inference and the only one TFLite
-            keeps as one op, but has no fast gradient on CPUs, and on older ones none; Keras' form (space to batch) does.
+            keeps as one op, but has no fast gradient on CPUs, and none on older ones; Keras' form (space to batch) has.
 
     Returns:
         `(batch, 1, time - (taps - 1) * dilation, filters)`.
