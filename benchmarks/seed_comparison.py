@@ -72,9 +72,8 @@ def record_of(records: Path, group: str, system: System) -> Path:
 
 def share(done: Path, record: Path) -> None:
     """The system that sets the budget of audio has already been trained with it."""
-    if not record.exists():
-        record.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(done, record)
+    record.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(done, record)
 
 
 def claim(folder: Path, budgets: dict[str, float]) -> None:

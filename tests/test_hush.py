@@ -2,7 +2,6 @@
 
 import os
 import sys
-import warnings
 
 import pytest
 
@@ -14,7 +13,6 @@ def test_nothing_is_printed_in_the_block_and_all_after_it(capfd: pytest.CaptureF
         print("Python")
         print("Python", file=sys.stderr)
         os.write(2, b"C++")
-        warnings.warn("Python", UserWarning, stacklevel=1)
 
     def fail() -> None:
         with hushed():
@@ -24,6 +22,5 @@ def test_nothing_is_printed_in_the_block_and_all_after_it(capfd: pytest.CaptureF
     with pytest.raises(ValueError, match="wrong"):
         fail()
     assert "".join(capfd.readouterr()) == ""
-    with pytest.warns(UserWarning, match="Python"):
-        speak()
+    speak()
     assert capfd.readouterr() == ("Python\n", "Python\nC++")

@@ -192,7 +192,7 @@ class Drawn(dict[str, Path]):
         self, song: dict[str, Path], picture: Path, start: float = 0.0, title: str = "", zero_bad_samples: bool = False
     ) -> None:
         self.update(song)
-        picture.write_text(f"{title} from {start} s")
+        picture.write_text(f"{title} from {start} s{', with zeros' * zero_bad_samples}")
 
 
 @pytest.fixture
@@ -227,6 +227,12 @@ def test_where_only_the_picture_is_missing_only_it_is_made(song: Path, tmp_path:
     assert (outcome.status, outcome.outputs, outcome.seconds) == ("done", {}, 0)
     assert outcome.picture == str(job.picture)
     assert {path.read_text() for path in job.outputs.values()} == {"mine"}
+
+
+def test_a_picture_takes_bad_samples_for_what_the_stems_were_made_of(song: Path, tmp_path: Path, drawn: Drawn) -> None:
+    job = pictured(song, tmp_path / "out")
+    jobs.run(separator(2), replace(job, settings=Settings(zero_bad_samples=True)))
+    assert (tmp_path / "out" / "plot.png").read_text() == "song.wav from 0.0 s, with zeros"
 
 
 def test_a_picture_of_a_pipe_shows_its_stems(song: Path, tmp_path: Path, drawn: Drawn) -> None:

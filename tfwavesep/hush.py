@@ -1,7 +1,6 @@
 """What libraries tell of themselves while they work, kept from people who can do nothing about it."""
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
@@ -12,14 +11,8 @@ def hushed() -> Iterator[None]:
     an exception."""
     stderr = os.dup(2)
     try:
-        with (
-            open(os.devnull, "w") as nowhere,
-            redirect_stdout(nowhere),
-            redirect_stderr(nowhere),
-            warnings.catch_warnings(),
-        ):
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
             os.dup2(nowhere.fileno(), 2)
-            warnings.simplefilter("ignore", UserWarning)
             yield
     finally:
         os.dup2(stderr, 2)
