@@ -317,11 +317,11 @@ def test_a_file_that_cannot_be_looked_at_is_refused_by_name(tmp_path: Path) -> N
 
 def test_of_samples_that_are_no_numbers_zeros_are_made_if_wanted_and_the_first_is_told(tmp_path: Path) -> None:
     samples = tone(length=2 * BLOCK_LENGTH)
-    samples[[4410, 88200], 1] = np.nan, -np.inf
+    samples[[4410, 4411, 88200], 1] = np.nan, np.nan, -np.inf
     soundfile.write(tmp_path / "song.wav", samples, 44100, "FLOAT")
     with decoding.open_audio(tmp_path / "song.wav", zero_bad_samples=True) as reader:
         np.testing.assert_array_equal(np.concatenate(list(reader.blocks())), np.where(np.isfinite(samples), samples, 0))
-    assert reader.warnings == ["2 NaN or infinite samples from 0.100 s on were set to zero"]
+    assert reader.warnings == ["3 NaN or infinite samples from 0.100 s on were set to zero"]
 
 
 def test_a_sample_beyond_all_measure_is_refused_beside_one_that_is_made_zero_too(tmp_path: Path) -> None:

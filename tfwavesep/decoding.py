@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -542,8 +543,7 @@ class AvDecoder:
     def _placed(self) -> Iterator[np.ndarray]:
         """Decoded samples, with silence where some are missing by their time stamps."""
         rate, place = self.info.sample_rate, 0
-        frames = self._decoded if self._first is None else _chain(self._first, self._decoded)
-        for frame, lost in frames:
+        for frame, lost in chain([self._first] if self._first else [], self._decoded):
             if self._form(frame) != (rate, self.info.channels):
                 raise AudioError(f"{self.name}: changes its rate or channels at {place / rate:.3f} s")
             gap = self._gap(frame, place)
@@ -594,11 +594,6 @@ class AvDecoder:
         with suppress(AttributeError):
             self._container.close()
         self._file.close()
-
-
-def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
 
 
 def _to_float(frame: Any) -> np.ndarray:
