@@ -47,3 +47,9 @@ def noise(length: int, channels: int = 1, seed: int = 0) -> np.ndarray:
 
 def separator(channels: int = 1, segment: float = SEGMENT) -> Separator:
     return Separator(Smoother(channels), segment)
+
+
+def tone(sample_rate: int = 44100, channels: int = 2, length: int = 9000, pitch: float = 440) -> np.ndarray:
+    """A sine wave, softer in each further channel."""
+    wave = 0.5 * np.sin(2 * np.pi * pitch * np.arange(length) / sample_rate)
+    return (wave[:, np.newaxis] / np.arange(1, channels + 1)).astype(np.float32)

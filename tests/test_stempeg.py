@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_audio import encode, tone
+from doubles import tone
+from test_decoding import encode
 
 from tfwavesep import _stempeg
 from tfwavesep.audio import read_stream

@@ -1,0 +1,58 @@
+"""What every way to decode is: the seam between files and whoever reads them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO, Protocol
+
+import numpy as np
+
+TAGS = ("title", "artist", "album", "date", "tracknumber", "genre", "comment", "copyright", "license")
+"""What of a song's tags its stems carry."""
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What is known of audio before it is decoded.
+
+    Attributes:
+        sample_rate: Hz.
+        channels: how many.
+        frames: samples per channel, or None where only decoding tells.
+        seconds: about how long it is, or None where nothing tells.
+        bits: depth of integer samples, or None for others.
+        tags: those of `TAGS` that it has.
+        lossless: whether what is decoded is known to be what was encoded.
+    """
+
+    sample_rate: int
+    channels: int
+    frames: int | None
+    seconds: float | None = None
+    bits: int | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    lossless: bool = False
+
+
+class Decoder(Protocol):
+    """One way to decode.
+
+    Attributes:
+        info: what is known of the audio.
+        damages: lines about what was lost on the way, in the order they were met.
+    """
+
+    info: AudioInfo
+    damages: list[str]
+
+    def blocks(self, start: int, block_length: int) -> Iterator[np.ndarray]:
+        """float32 `(time, channels)` from the sample `start` on."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
+def read_what_is_there(file: BinaryIO) -> Callable[[int], bytes]:
+    """A pipe's reading without waiting for as many bytes as are asked for."""
+    return getattr(file, "read1", file.read)
