@@ -19,8 +19,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from tfwavesep.config import Preset, load_preset, override
 from tfwavesep.files import atomic
+from tfwavesep.runs import read_history
 from tfwavesep.scores import markdown
-from tfwavesep.training import read_history, train
+from tfwavesep.training import train
 
 PAGE = Path(__file__).with_name("RECIPE.md")
 SHORT = ("training.epochs=6", "training.steps_per_epoch=60", "training.patience=6")

@@ -21,7 +21,8 @@ from conftest import Run
 from tfwavesep import data, hosts, losses, tracks, training
 from tfwavesep.config import Preset, load_preset, override
 from tfwavesep.errors import ConfigError, DataError, ModelError, OutputExistsError, TfwavesepError
-from tfwavesep.training import read_history, train
+from tfwavesep.runs import read_history
+from tfwavesep.training import train
 
 SHORT = (
     *("training.epochs=5", "training.steps_per_epoch=5", "training.schedule=cosine"),

@@ -18,9 +18,9 @@ from tfwavesep.errors import ModelError, OutputError, OutputExistsError
 from tfwavesep.fidelity import Fidelity, snr
 from tfwavesep.files import absolute, cannot_write
 from tfwavesep.hush import hushed
+from tfwavesep.runs import CONFIG, RECORD
 from tfwavesep.store import KERAS, SAVED_MODEL, TFLITE, StoredConfig
 from tfwavesep.tracks import Track, find_tracks
-from tfwavesep.training import CONFIG, RECORD
 
 LEAST_SNR = {"none": 80.0, "float16": 45.0, "int8-weights": 25.0, "dynamic": 10.0, "int8": 10.0}
 """What a `.tflite` must reach with Keras' stems as what is expected, in dB; the SavedModel must reach the first."""

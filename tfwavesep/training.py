@@ -1,12 +1,10 @@
 """Fitting a preset to a data set, and going on after an interruption as if there had been none."""
 
-import csv
 import json
 import os
 import platform
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -17,14 +15,11 @@ import keras
 import tensorflow as tf
 
 from tfwavesep import data, hosts, losses, models
-from tfwavesep.config import Preset, TrainingConfig, preset_from_dict, read_json, write_json
+from tfwavesep.callbacks import Checkpoint, CpuBudget, EarlyStopping, Progress, Report, has_stopped
+from tfwavesep.config import Preset, preset_from_dict, read_json, write_json
 from tfwavesep.errors import ConfigError, ModelError, OutputExistsError
 from tfwavesep.files import atomic
-
-CONFIG, DATA, RECORD, HISTORY = "config.json", "data.json", "run.json", "history.csv"
-LATEST, BEST, MODEL = "latest.keras", "best.weights.h5", "model.keras"
-
-Report = Callable[[str], None]
+from tfwavesep.runs import BEST, CONFIG, DATA, HISTORY, LATEST, MODEL, RECORD, read_history, write_history
 
 
 def train(
@@ -82,7 +77,7 @@ def train(
             data.training_batches(datasets.mixer, config.batch_size, first_step),
             validation_data=_whole_batches(datasets.valid, config.batch_size),
             steps_per_epoch=config.steps_per_epoch,
-            initial_epoch=config.epochs if _has_stopped(past, config) else len(past),
+            initial_epoch=config.epochs if has_stopped(past, config) else len(past),
             epochs=config.epochs,
             callbacks=_callbacks(preset, workdir, past, report),
             shuffle=False,
@@ -191,7 +186,7 @@ def _start(preset: Preset, workdir: Path) -> tuple[keras.Model, list[dict[str, f
     past = [row for row in read_history(workdir) if row["epoch"] < epochs]
     hosts.wait()  # for all to have read it
     if hosts.is_first():
-        _write_history(workdir, past)
+        write_history(workdir, past)
     return model, past
 
 
@@ -229,138 +224,10 @@ def _callbacks(
     ]
 
 
-class Checkpoint(keras.callbacks.Callback):
-    """After every epoch, the whole state; after the best validation, the weights it was made with. Files change in one
-    step.
-
-    Args:
-        workdir: where they are written.
-        past: validation losses of the epochs before this start.
-    """
-
-    def __init__(self, workdir: Path, past: list[float]) -> None:
-        super().__init__()
-        self.workdir = workdir
-        self.best = min(past, default=float("inf"))
-
-    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
-        if logs and logs["loss"] < self.best:
-            self.best = logs["loss"]
-            with hosts.alone(), atomic(self.workdir / BEST) as temporary:
-                self.model.save_weights(temporary)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        with hosts.alone(), atomic(self.workdir / LATEST) as temporary:
-            self.model.save(temporary)
-
-
-class EarlyStopping(keras.callbacks.EarlyStopping):
-    """Stops when the *validation* loss has not fallen for `patience` epochs (the released code watched the
-    training loss), and counts the epochs before an interruption too.
-
-    Args:
-        patience: epochs.
-        past: validation losses of the epochs before this start.
-    """
-
-    def __init__(self, patience: int, past: list[float]) -> None:
-        super().__init__("val_loss", mode="min", patience=patience)
-        self.past = past
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        super().on_train_begin(logs)
-        for epoch, loss in enumerate(self.past):
-            super().on_epoch_end(epoch, {"val_loss": loss})
-
-
-class CpuBudget(keras.callbacks.Callback):
-    """Ends the training with the epoch in which its steps have used up their CPU time; logs it as `cpu_seconds`.
-
-    Args:
-        budget: seconds, of all threads together, without validation.
-        spent: seconds used before this start.
-    """
-
-    def __init__(self, budget: float, spent: float) -> None:
-        super().__init__()
-        self.budget = budget
-        self.spent = spent
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self.began = time.process_time()
-
-    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
-        self.spent += time.process_time() - self.began
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if logs is not None:
-            logs["cpu_seconds"] = self.spent
-        if self.spent >= self.budget:
-            self.model.stop_training = True
-
-
-def _has_stopped(past: list[dict[str, float]], config: TrainingConfig) -> bool:
-    """Whether a training with these epochs behind it was ended by early stopping or by its budget."""
-    if not past:
-        return False
-    losses = [row["val_loss"] for row in past]
-    spent = config.cpu_seconds is not None and past[-1]["cpu_seconds"] >= config.cpu_seconds
-    return spent or len(losses) - 1 - losses.index(min(losses)) >= config.patience
-
-
-class Progress(keras.callbacks.Callback):
-    """One line for each epoch.
-
-    Args:
-        epochs: planned.
-        audio_seconds: of target audio in an epoch.
-        best: least validation loss so far.
-        report: takes the lines.
-    """
-
-    def __init__(self, epochs: int, audio_seconds: float, best: float, report: Report) -> None:
-        super().__init__()
-        self.epochs = epochs
-        self.audio_seconds = audio_seconds
-        self.report = report
-        self.best = best
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self.began = time.monotonic()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        logs = logs or {}
-        seconds = time.monotonic() - self.began
-        loss, valid = logs.get("loss", float("nan")), logs.get("val_loss", float("nan"))
-        mark = " best" if valid < self.best else ""
-        self.best = min(self.best, valid)
-        self.report(
-            f"epoch {epoch + 1}/{self.epochs}  loss {loss:.4f}  validation {valid:.4f}{mark}  "
-            f"{seconds:.0f} s, {self.audio_seconds / seconds:.1f} s of audio per second, "
-            f"at most {(self.epochs - epoch - 1) * seconds / 60:.0f} min to go"
-        )
-
-
 def _summary(preset: Preset, datasets: data.Datasets, model: keras.Model, epochs_done: int) -> str:
     extra = "".join(f", {count} files of extra {stem}" for stem, count in datasets.extra.items())
     again = f"; going on after epoch {epochs_done}" if epochs_done else ""
     return f"{preset.name}: {model.count_params():,} parameters, {datasets.songs} songs{extra}{again}"
-
-
-def read_history(workdir: Path) -> list[dict[str, float]]:
-    """The epochs of a training: rows with `epoch`, `loss` and `val_loss`."""
-    path = workdir / HISTORY
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-
-
-def _write_history(workdir: Path, rows: list[dict[str, float]]) -> None:
-    with atomic(workdir / HISTORY) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys() if rows else ["epoch", "loss", "val_loss"])
-        writer.writeheader()
-        writer.writerows({**row, "epoch": int(row["epoch"])} for row in rows)
 
 
 def _finish(preset: Preset, workdir: Path, datasets: data.Datasets, report: Report) -> Path:
