@@ -172,7 +172,8 @@ def published_table() -> list[list[str]]:
 
 def _order(results: list[Result]) -> str:
     ranked = sorted(results, key=lambda r: -_mean(r.scores["test"][0]))
-    return ", ".join(f"{r.label} {_mean(r.scores['test'][0]):.2f}" for r in ranked) + " dB"
+    means = [f"{r.label} {_mean(r.scores['test'][0]):.2f} dB" for r in ranked]
+    return ", ".join(means) or "not known yet"
 
 
 def _wins(results: list[Result]) -> str:

@@ -22,6 +22,9 @@ from tfwavesep.training import train
 EPOCH_SECONDS, MOST_EPOCHS = 240, 10
 """CPU time of an epoch's steps, about, and how many epochs there are at most: each ends with a validation."""
 
+MARGIN = 1.1
+"""More steps are planned than should fill the budget of CPU time, which then ends the training."""
+
 SUBSETS = ("valid", "test")
 LICENCE = "Non-commercial research only"
 SONG_RATE, SONG_SECONDS = 44100, 10.0
@@ -118,7 +121,7 @@ def plan(task: Task) -> Preset:
     preset = task.system.resolve()
     epochs = max(1, min(MOST_EPOCHS, round(task.cpu_seconds / EPOCH_SECONDS)))
     if task.audio_seconds is None:
-        total = task.cpu_seconds / step_cost(preset)
+        total = MARGIN * task.cpu_seconds / step_cost(preset, task.cpu_seconds / 50)
     else:
         preset = override(preset, [f"data.target_length={_segment_length(preset)}"])
         total = task.audio_seconds / step_seconds(preset)
@@ -144,18 +147,19 @@ def step_seconds(preset: Preset) -> float:
     return preset.training.batch_size * preset.data.target_length / preset.model.sample_rate
 
 
-def step_cost(preset: Preset, steps: int = 3) -> float:
-    """CPU seconds that one step takes, all threads together."""
+def step_cost(preset: Preset, seconds: float) -> float:
+    """CPU seconds that one step takes, all threads together, on average over so many seconds of steps."""
     network = models.build(preset.architecture, preset.model)
     network.compile("adam", losses.make(preset.loss.name, preset.loss.options, preset.model.targets))
     batch, length, channels = preset.training.batch_size, preset.data.target_length, preset.model.channels
     mixture = np.zeros((batch, preset.model.input_length(length), channels), np.float32)
     references = np.zeros((batch, len(preset.model.targets), length, channels), np.float32)
     network.train_on_batch(mixture, references)
-    began = time.process_time()
-    for _ in range(steps):
+    began, steps, spent = time.process_time(), 0, 0.0
+    while spent < seconds:
         network.train_on_batch(mixture, references)
-    return (time.process_time() - began) / steps
+        steps, spent = steps + 1, time.process_time() - began
+    return spent / steps
 
 
 def measure(preset: Preset, model: Path) -> dict[str, Any]:

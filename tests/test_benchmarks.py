@@ -128,6 +128,21 @@ def test_equal_audio_is_planned_in_steps_of_short_segments(tmp_path: Path) -> No
     assert seed_runs.plan(dataclasses.replace(task, audio_seconds=8)) == preset  # a plan stays
 
 
+def test_more_steps_are_planned_than_fill_the_budget_of_cpu_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seed_runs, "step_cost", lambda *_: 0.1)
+    training = seed_runs.plan(task_in(tmp_path / "tiny", cpu_seconds=2400)).training
+    assert (training.epochs, training.steps_per_epoch, training.cpu_seconds) == (10, 2640, 2400)
+
+
+def test_a_steps_cost_is_that_of_many(tiny: Preset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of all is left out: it is traced."""
+    clock = iter([0.0, 1.0, 2.0, 6.0])
+    monkeypatch.setattr(seed_runs.time, "process_time", lambda: next(clock))
+    assert seed_runs.step_cost(tiny, 5) == 2.0
+
+
 def test_the_slowest_system_sets_the_budget_of_audio_and_is_not_trained_again(tmp_path: Path) -> None:
     runs, records = tmp_path / "runs", tmp_path / "records"
     for system in seed_comparison.SYSTEMS:
@@ -184,12 +199,13 @@ def test_the_page_tells_the_figures(tiny: Preset, tmp_path: Path) -> None:
     results = [result_of("first", 1, tiny), result_of("second", 3, tiny), result_of("third", 0.5, tiny)]
     broken = dataclasses.replace(results[2], failed=("a song",))
     text = seed_results.page(
-        {"compute": results, "audio": results[:2], "losses": [results[0], broken]},
+        {"compute": results, "audio": [], "losses": [results[0], broken]},
         ["third (audio)"],
         {"compute": 40, "audio": 40, "losses": 15},
     )
     assert "| second |" + " **3.00** (3.00 / 3.00) |" * 5 + " 3.00 |" in text
-    assert "second 3.00, first 1.00, third 0.50 dB" in text
+    assert "second 3.00 dB, first 1.00 dB, third 0.50 dB." in text
+    assert "With the same audio, the means are not known yet." in text
     assert "of the 3 test tracks: second 3, third 0." in text
     assert "| 1,234,567 | 2.50 | 0.50 s | 2,400 | 10.0 min | 3 of 10 | 0.10 |" in text
     assert "left out: a song." in text
