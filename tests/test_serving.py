@@ -124,7 +124,8 @@ def test_no_operation_of_the_graph_reads_or_writes_files_or_runs_python(model: P
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     graph = SavedModel.FromString((model / "1" / "saved_model.pb").read_bytes()).meta_graphs[0].graph_def
-    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    parts = {field.name: part for field, part in graph.ListFields()}
+    nodes = [*parts["node"], *(node for function in parts["library"].function for node in function.node_def)]
     assert not [n.op for n in nodes if n.op in ("ReadFile", "WriteFile", "PyFunc", "PyFuncStateless", "EagerPyFunc")]
 
 
