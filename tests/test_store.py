@@ -13,6 +13,8 @@ from tfwavesep import store
 from tfwavesep.backends import open_backend
 from tfwavesep.backends.litert import LiteRTBackend
 from tfwavesep.errors import ModelError
+from tfwavesep.files import sha256
+from tfwavesep.store.archive import _is_whole, _unpack
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def test_config_vouches_for_every_other_file(model: Path) -> None:
     assert {model / name for name in told} == files
     for path in files:
         entry = told[path.relative_to(model).as_posix()]
-        assert entry == {"bytes": path.stat().st_size, "sha256": store.sha256(path)}
+        assert entry == {"bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
 @pytest.mark.parametrize("name", ["model.tflite", "model.keras", "1/saved_model.pb", "1/variables/variables.index"])
@@ -128,8 +130,8 @@ def test_what_was_damaged_in_the_cache_is_unpacked_anew(archive: Path, name: str
 
 def test_two_may_unpack_the_same_zip_file_at_once(archive: Path, tmp_path: Path) -> None:
     for _ in range(2):
-        store._unpack(archive, tmp_path / "model")
-    assert store._is_whole(tmp_path / "model")
+        _unpack(archive, tmp_path / "model")
+    assert _is_whole(tmp_path / "model")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
