@@ -88,6 +88,7 @@ def page(results: dict[str, list[Result]], missing: list[str], budgets: dict[str
     return TEMPLATE.read_text(encoding="utf-8").format(
         machine=f"{os.cpu_count()} cores ({processor()}), TensorFlow {version('tensorflow')}",
         compute_minutes=budgets["compute"],
+        minutes_used=_minutes_used(compute),
         losses_minutes=budgets["losses"],
         segment_seconds=SEGMENT_SECONDS,
         **{f"{subset}_tracks": compute[0].sdr(subset).shape[1] for subset in SUBSETS},
@@ -185,6 +186,11 @@ def _wins(results: list[Result]) -> str:
 def _least_audio(results: list[Result]) -> str:
     least, most = (f(results, key=lambda r: r.audio_seconds) for f in (min, max))
     return f"{least.audio_seconds / 60:.1f} min ({least.label}) to {most.audio_seconds / 60:.1f} min ({most.label})"
+
+
+def _minutes_used(results: list[Result]) -> str:
+    minutes = [result.cpu_seconds / 60 for result in results]
+    return f"{min(minutes):.0f} to {max(minutes):.0f}"
 
 
 def _failures(results: list[Result], missing: list[str]) -> str:

@@ -197,12 +197,15 @@ def result_of(label: str, sdr: float, preset: Preset) -> Result:
 
 def test_the_page_tells_the_figures(tiny: Preset, tmp_path: Path) -> None:
     results = [result_of("first", 1, tiny), result_of("second", 3, tiny), result_of("third", 0.5, tiny)]
+    results[2] = dataclasses.replace(results[2], cpu_seconds=2220.0)
     broken = dataclasses.replace(results[2], failed=("a song",))
     text = seed_results.page(
         {"compute": results, "audio": [], "losses": [results[0], broken]},
         ["third (audio)"],
         {"compute": 40, "audio": 40, "losses": 15},
     )
+    assert "had **40 CPU-minutes** for its" in text
+    assert "so they used 37 to 40)" in text
     assert "| second |" + " **3.00** (3.00 / 3.00) |" * 5 + " 3.00 |" in text
     assert "second 3.00 dB, first 1.00 dB, third 0.50 dB." in text
     assert "With the same audio, the means are not known yet." in text
