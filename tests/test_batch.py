@@ -3,6 +3,8 @@
 import os
 import signal
 import struct
+import subprocess
+import sys
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -167,6 +169,23 @@ def test_workers_end_when_the_batch_is_interrupted(tmp_path: Path, model: Path) 
     with pytest.raises(KeyboardInterrupt):
         batch.run(jobs, batch.load(jobs[0].settings), 2, Impatient())
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+
+def test_a_worker_that_is_told_to_leave_while_it_loads_leaves_quietly() -> None:
+    """Code that is not Python's, such as a module's start, would make an error of its own of a handler's exception."""
+    code = (
+        "import os, signal\n"
+        "from tfwavesep import batch\n"
+        "def load(settings):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    except SystemExit as left:\n"
+        "        raise ImportError('initialization failed') from left\n"
+        "batch.load = load\n"
+        "batch._serve(None, None)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (-signal.SIGTERM, "")
 
 
 def test_workers_never_hear_ctrl_c(model: Path) -> None:

@@ -145,16 +145,14 @@ def _without_interrupts() -> Iterator[None]:
 
 def _serve(pipe: connection.Connection, settings: Settings) -> None:
     """A worker's life: it ends with its parent, however that ends, and lets go of what it was writing."""
-    signal.signal(signal.SIGTERM, _leave)
     try:
         separator = load(settings)
+        # Not before: nothing is written yet, and code that is not Python's would wrap what the handler raises.
+        signal.signal(signal.SIGTERM, _leave)
         while True:
             pipe.send(attempt(separator, pipe.recv(), lambda *seconds: pipe.send(seconds)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
-    except SystemError as error:  # code that is not Python's wraps what the signal's handler raised
-        if not isinstance(error.__cause__, SystemExit):
-            raise
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
