@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 
 LAYERS = [
     {"errors"},
-    {"stems", "urls", "wavfile", "ogg", "hush"},
+    {"stems", "urls", "wavfile", "ogg", "hush", "plain"},
     {"files"},
     {"decoding", "encoding", "chunking", "layers"},
     {"audio", "stft"},
@@ -21,7 +21,7 @@ LAYERS = [
     {"losses", "config", "tracks"},
     {"cache", "store"},
     {"data", "backends", "hosts", "runs"},
-    {"callbacks", "streaming", "metrics", "quantization", "signatures"},
+    {"callbacks", "streaming", "metrics", "quantization", "signatures", "trained"},
     {"training", "separator", "levels", "catalogue", "scores"},
     {"fidelity", "stemfiles", "check", "plot"},
     {"jobs"},

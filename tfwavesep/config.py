@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import types
-import typing
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import resources
@@ -11,7 +9,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from tfwavesep import models
+from tfwavesep import models, plain
 from tfwavesep.errors import ConfigError, one_of, require
 from tfwavesep.files import atomic
 from tfwavesep.models import ModelConfig
@@ -166,41 +164,8 @@ def preset_from_dict(values: dict[str, Any]) -> Preset:
     """
     if "architecture" not in values:
         raise ConfigError("preset: 'architecture' is missing")
-    model = models.config_class(_convert(str, values["architecture"], "architecture"))
-    return typing.cast(Preset, _read(Preset, values, "", {"model": model}))
-
-
-def _read(cls: type, values: Any, where: str, overrides: dict[str, type]) -> Any:
-    """A dataclass from a dictionary; every problem is named with its full key."""
-    if not isinstance(values, dict):
-        raise ConfigError(f"{where.rstrip('.') or 'preset'} = {values!r}: must be a group of keys")
-    hints = typing.get_type_hints(cls) | overrides
-    fields = {f.name: f for f in dataclasses.fields(cls)}
-    for key in values:
-        if key not in fields:
-            raise ConfigError(one_of("key", where + key, [where + name for name in fields]))
-    for name, f in fields.items():
-        required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-        if required and name not in values:
-            raise ConfigError(f"preset: '{where}{name}' is missing")
-    return cls(**{key: _convert(hints[key], value, where + key) for key, value in values.items()})
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    """Check a value against a field's type; lists become tuples."""
-    if dataclasses.is_dataclass(hint):
-        return _read(typing.cast(type, hint), value, where + ".", {})
-    if isinstance(hint, types.UnionType):
-        inner = [h for h in typing.get_args(hint) if h is not type(None)]
-        return None if value is None else _convert(inner[0], value, where)
-    if typing.get_origin(hint) is tuple and isinstance(value, (list, tuple)):
-        return tuple(_convert(typing.get_args(hint)[0], item, where) for item in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    plain = typing.get_origin(hint) or hint
-    if not isinstance(value, plain) or (plain is int and isinstance(value, bool)):
-        raise ConfigError(f"{where} = {value!r}: must be {getattr(plain, '__name__', plain)}")
-    return value
+    model = models.config_class(plain.convert(str, values["architecture"], "architecture"))
+    return plain.read(Preset, values, hints={"model": model})
 
 
 def preset_names() -> list[str]:
