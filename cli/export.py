@@ -8,7 +8,7 @@ from .options import data_root
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path), required=True,
               help="Folder of the model, such as saved_models/NAME, or NAME.zip.")  # fmt: skip
 @click.option("--quantize", metavar="FORM", default="none", show_default=True,
@@ -18,7 +18,7 @@ from .options import data_root
 @click.option("--scores", type=click.Path(path_type=Path), help="An evaluation's scores.json, for config.json.")
 @click.option("--overwrite", is_flag=True, help="Replace a model that is there.")
 def export(
-    run: Path,
+    runs: tuple[Path, ...],
     folder: Path,
     quantize: str,
     root: Path | None,
@@ -28,14 +28,16 @@ def export(
 ) -> None:
     """Write the model of a finished training RUN as Keras, SavedModel and TFLite.
 
-    RUN may also be a model folder, to write it anew in another form.
+    RUN may also be a model folder, to write it anew in another form. Several
+    become one model, which gives the mean of their stems.
 
     \b
     Example:
       tfwavesep export runs/tiny -o saved_models/tiny
       tfwavesep export runs/mine -o saved_models/mine --quantize int8 --data musdb18
+      tfwavesep export runs/one runs/two -o saved_models/both
     """
     from tfwavesep.export import export_model
 
-    path = export_model(run, folder, licence, scores, overwrite, quantize, root)
+    path = export_model(runs, folder, licence, scores, overwrite, quantize, root)
     click.echo(f"wrote {path}: config.json, model.keras, 1/ (SavedModel), model.tflite ({quantize})")

@@ -96,6 +96,8 @@ def _cost(about: dict[str, Any]) -> str:
 
 
 def _training(record: dict[str, Any]) -> str:
+    if "members" in record:
+        return "; ".join(filter(None, map(_training, record["members"])))
     data = record.get("data") or {}
     told = [f"{data['songs']} songs"] if "songs" in data else []
     told += [f"{count} files of extra {stem}" for stem, count in (data.get("extra") or {}).items()]

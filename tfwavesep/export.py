@@ -3,24 +3,23 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfwavesep import backends, fidelity, models, quantization, signatures, store
-from tfwavesep.config import Preset, preset_from_dict, read_json
+from tfwavesep import backends, fidelity, quantization, signatures, store, trained
+from tfwavesep.config import read_json
 from tfwavesep.errors import ModelError, OutputError, OutputExistsError
 from tfwavesep.fidelity import Fidelity, snr
 from tfwavesep.files import absolute, cannot_write
 from tfwavesep.hush import hushed
-from tfwavesep.runs import CONFIG, RECORD
 from tfwavesep.store import KERAS, SAVED_MODEL, TFLITE, StoredConfig
 from tfwavesep.tracks import Track, find_tracks
+from tfwavesep.trained import Trained
 
 LEAST_SNR = {"none": 80.0, "float16": 45.0, "int8-weights": 25.0, "dynamic": 10.0, "int8": 10.0}
 """What a `.tflite` must reach with Keras' stems as what is expected, in dB; the SavedModel must reach the first."""
@@ -29,7 +28,7 @@ CALIBRATION_TRACKS = 16
 
 
 def export_model(
-    run: Path,
+    runs: Path | Sequence[Path],
     folder: Path,
     licence: str | None = None,
     scores: Path | None = None,
@@ -42,7 +41,8 @@ def export_model(
     Everything is written beside `folder`, loaded again and compared with Keras; only then does it take its place.
 
     Args:
-        run: a training's folder, or the `model.keras` in it; or a model folder, to write it anew.
+        runs: a training's folder, or the `model.keras` in it; or a model folder, to write it anew. Several become one
+            model, which gives the mean of their stems.
         folder: of the model; its name is the model's. It is at once a base path for TensorFlow Serving. If it ends in
             `.zip`, the model becomes a zip file.
         licence: of the weights, for `config.json`; by default that of the model folder, or "not stated".
@@ -56,25 +56,23 @@ def export_model(
         `folder`.
 
     Raises:
-        ConfigError: there is no such form, or int8 has no data root.
+        ConfigError: there is no such form, int8 has no data root, or the networks differ in rate, channels or stems.
         DataError: the data root has no tracks.
         ModelError: there is no trained model, it is a model's and not what was exported, or an exported form differs
             from Keras.
         OutputError: `folder` cannot be written.
         OutputExistsError: `folder` exists; or is not a model, or holds something else too, and so is not overwritten.
     """
-    run = run.parent if run.suffix == ".keras" else run
     quantization.check_form(quantize, music=data is not None)
     _check_place(folder, overwrite)
-    source = _read_source(run)
+    source = trained.join([trained.read(run) for run in ([runs] if isinstance(runs, Path) else runs)])
     tracks = find_tracks(data, "valid") if data else []
     config = StoredConfig.of(source.preset.model)
     calibration = calibration_segments(data, config) if data and quantize == "int8" else []
-    model = models.load(run / KERAS)
     place = absolute(folder)
     with _beside(place) as beside:
-        model.save(beside / KERAS)
-        signatures.write(model, config, beside / SAVED_MODEL)
+        source.network.save(beside / KERAS)
+        signatures.write(source.network, config, beside / SAVED_MODEL)
         signatures.write_warmup(config, beside.name, beside / SAVED_MODEL)
         tflite = quantization.quantize(to_tflite(beside / SAVED_MODEL), quantize, calibration)
         (beside / TFLITE).write_bytes(tflite)
@@ -144,29 +142,7 @@ def _take_place(beside: Path, folder: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-@dataclass(frozen=True)
-class _Source:
-    """What a model is exported from."""
-
-    preset: Preset
-    record: dict[str, Any]
-    licence: str = "not stated"
-
-
-def _read_source(run: Path) -> _Source:
-    for name in (CONFIG, KERAS):
-        if not (run / name).is_file():
-            raise ModelError(f"{run}: has no {name}; it must be the folder of a finished `tfwavesep train`")
-    values = read_json(run / CONFIG)
-    if "preset" in values:  # a model folder
-        store.verify(store.read(run), run / KERAS)
-        return _Source(preset_from_dict(values["preset"]), values.get("training", {}), values.get("licence", ""))
-    if not (run / RECORD).is_file():
-        raise ModelError(f"{run}: has no {RECORD}; it must be the folder of a finished `tfwavesep train`")
-    return _Source(preset_from_dict(values), read_json(run / RECORD))
-
-
-def _describe(source: _Source, licence: str | None, scores: Path | None) -> dict[str, Any]:
+def _describe(source: Trained, licence: str | None, scores: Path | None) -> dict[str, Any]:
     """All that is known of the model; the single truth about it once it is on disk."""
     preset = source.preset
     values = preset.to_dict()

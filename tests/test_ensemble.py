@@ -1,0 +1,68 @@
+"""The ensemble: the mean of its members, each seeing its own context; what all architectures owe is tested elsewhere."""
+
+import re
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from tfwavesep import models
+from tfwavesep.errors import ConfigError
+from tfwavesep.models import ensemble
+from tfwavesep.models.ensemble import Config, Member
+
+NEAR = Member(architecture="wavenet", sizes={"filters": 2, "stacks": 1, "dilations": 2, "head": [3, 2]})
+FAR = Member(architecture="framed_wavenet", sizes={"stride": 6, "analysis_filters": 4, "filters": 2, "dilations": 2})
+COMMON: dict[str, Any] = {"sample_rate": 8000, "channels": 1, "stems": ("vocals", "accompaniment")}
+
+
+def test_it_sees_as_far_as_the_farthest_and_gives_what_is_whole_for_all() -> None:
+    config = Config(**COMMON, members=(NEAR, FAR))
+    near, far = config.configs
+    assert near.context < far.context == config.context
+    assert (near.block, far.block, config.block) == (1, 6, 6)
+    assert (near.targets, far.targets) == (config.targets, config.targets)
+    framed = {**FAR.sizes, "stride": 4}
+    assert Config(**COMMON, members=(FAR, Member(architecture=FAR.architecture, sizes=framed))).block == 12
+
+
+def test_it_gives_the_mean_of_what_its_members_give() -> None:
+    config = Config(**COMMON, members=(NEAR, FAR))
+    networks = [models.build(m.architecture, c) for m, c in zip(config.members, config.configs, strict=True)]
+    mixture = np.random.default_rng(0).standard_normal((2, config.input_length(30), 1)).astype(np.float32)
+    spare = [config.context - each.context for each in config.configs]
+    estimates = [
+        network(mixture[:, cut : mixture.shape[1] - cut]).numpy() for network, cut in zip(networks, spare, strict=True)
+    ]
+    assert np.abs(estimates[0] - estimates[1]).max() > 1e-3
+    np.testing.assert_allclose(ensemble.join(config, networks)(mixture), np.mean(estimates, axis=0), atol=1e-6)
+
+
+def test_members_start_from_different_weights() -> None:
+    keras.utils.set_random_seed(0)
+    config = Config(**COMMON, members=(NEAR, NEAR))
+    one, other = (layer.get_weights()[0] for layer in models.build("ensemble", config).layers if layer.weights)
+    assert np.abs(one - other).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ((NEAR,), "members = 1: at least two networks"),
+        ((NEAR, Member(architecture="wavenett")), "unknown architecture 'wavenett': did you mean 'wavenet'?"),
+        (
+            (NEAR, Member(architecture="wavenet", sizes={"filter": 3})),
+            "unknown key 'members[1].sizes.filter': did you mean 'members[1].sizes.filters'?",
+        ),
+        (
+            (NEAR, Member(architecture="wavenet", sizes={"channels": 2})),
+            "members[1].sizes.channels = 2: left to the ensemble, whose members share it",
+        ),
+        ((NEAR, Member(architecture="wavenet", sizes={"filters": 0})), "filters = 0: at least 1"),
+        ((NEAR, Member(architecture="waveunet")), "residual = None"),
+    ],
+)
+def test_networks_that_cannot_be_one_are_refused(members: tuple[Member, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        Config(**COMMON, members=members)

@@ -1,0 +1,103 @@
+"""Several networks as one: the mean of what each of them estimates.
+
+Networks that were trained apart, from other random weights or at other sizes, agree on what they have learnt and err
+each in its own way. In the mean the errors cancel in part, above all where there is little music to learn from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from math import lcm
+from typing import Any
+
+import keras
+from keras import layers
+
+from tfwavesep import models, plain
+from tfwavesep.errors import require
+from tfwavesep.models._config import ModelConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One of the networks.
+
+    Attributes:
+        architecture: a module of `tfwavesep.models`.
+        sizes: what its `Config` has beside that of the ensemble, as plain values.
+    """
+
+    architecture: str
+    sizes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(ModelConfig):
+    """Which networks.
+
+    Attributes:
+        members: at least two; rate, channels and stems are the ensemble's.
+
+    Reference:
+        Breiman 1996, "Bagging predictors", Machine Learning 24, section 4: why a mean of unstable predictors is better
+        than each of them. Ours differ by weights and sizes, not by the examples, as in Lakshminarayanan et al. 2017
+        (arXiv 1612.01474), section 2.4. For music: Uhlich et al. 2017 (ICASSP, "network blending").
+    """
+
+    members: tuple[Member, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(len(self.members) > 1, "members", len(self.members), "at least two networks")
+        for number in range(len(self.members)):
+            self._config(number)  # so that a member that cannot be built is refused here
+
+    def _config(self, number: int) -> ModelConfig:
+        member, where = self.members[number], f"members[{number}].sizes"
+        common = {each.name: getattr(self, each.name) for each in fields(ModelConfig)}
+        for name in sorted(common.keys() & member.sizes.keys()):
+            require(False, f"{where}.{name}", member.sizes[name], "left to the ensemble, whose members share it")
+        return plain.read(models.config_class(member.architecture), {**member.sizes, **common}, where + ".")
+
+    @property
+    def configs(self) -> list[ModelConfig]:
+        """The `Config` of each network."""
+        return [self._config(number) for number in range(len(self.members))]
+
+    @property
+    def context(self) -> int:
+        """That of the network which sees farthest."""
+        return max(config.context for config in self.configs)
+
+    @property
+    def block(self) -> int:
+        """What is whole for every network."""
+        return lcm(*(config.block for config in self.configs))
+
+
+def build(config: Config) -> keras.Model:
+    """The networks with random weights, as one Keras functional model.
+
+    Shape:
+        `mixture (batch, time, channels)` to `stems (batch, stems, time - 2 * context, channels)`.
+    """
+    networks = [
+        models.build(member.architecture, each) for member, each in zip(config.members, config.configs, strict=True)
+    ]
+    return join(config, networks)
+
+
+def join(config: Config, networks: Sequence[keras.Model]) -> keras.Model:
+    """The same of networks that are there, which keep their weights.
+
+    Args:
+        config: of the ensemble.
+        networks: its members, in their order; they are renamed.
+    """
+    mixture = keras.Input((None, config.channels), name="mixture")
+    estimates = []
+    for number, (network, each) in enumerate(zip(networks, config.configs, strict=True)):
+        network.name = f"member_{number}"
+        nearer = layers.Cropping1D(config.context - each.context, dtype="float32", name=f"context_{number}")(mixture)
+        estimates.append(network(nearer))
+    stems = layers.Average(dtype="float32", name="stems")(estimates)
+    return keras.Model(mixture, stems, name="ensemble")
