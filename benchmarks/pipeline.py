@@ -98,7 +98,7 @@ def targets(found: dict[str, float]) -> list[Target]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("preset", nargs="?", default="default")
+    parser.add_argument("preset", nargs="?", default="banded_wavenet")
     parser.add_argument("--data", type=Path)
     arguments = parser.parse_args()
     preset = load_preset(arguments.preset)

@@ -1,4 +1,5 @@
-"""What each part of the default model's recipe is worth: short trainings that differ from one another in one thing.
+"""What each part of the default model's recipe is worth, seen in its first network: short trainings that differ from
+one another in one thing.
 
 Run: python benchmarks/recipe.py --data musdb18 [--extra STEM=FOLDER ...] [--runs runs/recipe]; writes
 benchmarks/RECIPE.md.
@@ -45,7 +46,7 @@ class Change:
 
     def resolve(self) -> Preset:
         """The preset as it is trained."""
-        return override(load_preset("default"), (*SHORT, *self.settings))
+        return override(load_preset("default").members[0], (*SHORT, *self.settings))
 
 
 CHANGES = (

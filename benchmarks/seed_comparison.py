@@ -29,6 +29,10 @@ from seed_runs import System, Task
 from tfwavesep.config import read_json, write_json
 
 NARROW = ("model.filters=32", "model.head=[128, 32]", "data.target_length=16000")
+SHORT_FRAMES = (
+    "model.size=2048", "model.hop=1024", "model.bands=[[24, 1], [20, 2], [12, 4], [1, 16]]", "model.stacks=2",
+    "model.dilations=4",
+)  # fmt: skip
 
 SYSTEMS = (
     System("wavenet", "the paper's WaveNet", "wavenet_multi_instrument", ("data.target_length=8000",)),
@@ -36,7 +40,7 @@ SYSTEMS = (
     System("waveunet", "Wave-U-Net M6", "waveunet_m6", ("data.target_length=65536",)),
     System("deepconvsep", "DeepConvSep", "deepconvsep", ("data.target_length=133120",)),
     System("framed", "WaveNet on frames", "framed_wavenet_stereo"),
-    System("banded", "WaveNet on bands", "default"),
+    System("banded", "WaveNet on bands", "banded_wavenet", SHORT_FRAMES),
 )
 """Each with the loss of its preset. Examples are as long as makes its training quick, up to three seconds."""
 

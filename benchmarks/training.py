@@ -30,7 +30,7 @@ FORMS = {
 """Name, network and precision."""
 
 PAPER, BATCH, LENGTH = "wavenet_multi_instrument", 4, 4096
-OTHERS = ("default",)
+OTHERS = ("banded_wavenet",)
 """Presets whose steps are timed without a form of 2018, with their own batches."""
 
 NARROW = (

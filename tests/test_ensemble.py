@@ -1,4 +1,4 @@
-"""The ensemble: the mean of its members, each seeing its own context; what all architectures owe is tested elsewhere."""
+"""The ensemble: the mean of its members, each seeing its own context. What all owe is tested elsewhere."""
 
 import re
 from typing import Any
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tfwavesep import models
+from tfwavesep.config import load_preset
 from tfwavesep.errors import ConfigError
 from tfwavesep.models import ensemble
 from tfwavesep.models.ensemble import Config, Member
@@ -17,9 +18,15 @@ FAR = Member(architecture="framed_wavenet", sizes={"stride": 6, "analysis_filter
 COMMON: dict[str, Any] = {"sample_rate": 8000, "channels": 1, "stems": ("vocals", "accompaniment")}
 
 
+def test_the_default_model_is_small_and_its_context_short() -> None:
+    preset = load_preset("default")
+    assert models.build(preset.architecture, preset.model).count_params() < 2_000_000
+    assert preset.model.context / preset.model.sample_rate < 3
+
+
 def test_it_sees_as_far_as_the_farthest_and_gives_what_is_whole_for_all() -> None:
     config = Config(**COMMON, members=(NEAR, FAR))
-    near, far = config.configs
+    (_, near), (_, far) = config.parts
     assert near.context < far.context == config.context
     assert (near.block, far.block, config.block) == (1, 6, 6)
     assert (near.targets, far.targets) == (config.targets, config.targets)
@@ -29,9 +36,9 @@ def test_it_sees_as_far_as_the_farthest_and_gives_what_is_whole_for_all() -> Non
 
 def test_it_gives_the_mean_of_what_its_members_give() -> None:
     config = Config(**COMMON, members=(NEAR, FAR))
-    networks = [models.build(m.architecture, c) for m, c in zip(config.members, config.configs, strict=True)]
+    networks = [models.build(*part) for part in config.parts]
     mixture = np.random.default_rng(0).standard_normal((2, config.input_length(30), 1)).astype(np.float32)
-    spare = [config.context - each.context for each in config.configs]
+    spare = [config.context - part.context for _, part in config.parts]
     estimates = [
         network(mixture[:, cut : mixture.shape[1] - cut]).numpy() for network, cut in zip(networks, spare, strict=True)
     ]

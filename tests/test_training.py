@@ -1,5 +1,6 @@
 """Training: a record that says it all, the best weights, and an interruption that changes nothing."""
 
+import dataclasses
 import json
 import math
 import os
@@ -18,9 +19,10 @@ import numpy as np
 import pytest
 from conftest import Run
 
-from tfwavesep import data, hosts, losses, tracks, training
-from tfwavesep.config import Preset, load_preset, override
+from tfwavesep import data, hosts, losses, models, tracks, training
+from tfwavesep.config import Preset, load_preset, override, preset_from_dict, read_json
 from tfwavesep.errors import ConfigError, DataError, ModelError, OutputExistsError, TfwavesepError
+from tfwavesep.models.ensemble import Config, Member
 from tfwavesep.runs import read_history
 from tfwavesep.training import train
 
@@ -395,3 +397,52 @@ def test_several_machines_that_cannot_meet_are_refused(
     with pytest.raises(ConfigError, match=message):
         train(tiny, data_root, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def pair(tiny: Preset) -> Preset:
+    """An ensemble of two tiny networks."""
+    sizes = {"filters": 4, "stacks": 1, "dilations": 3, "head": [8, 4]}
+    members = (
+        Member(architecture="wavenet", sizes=sizes),
+        Member(architecture="wavenet", sizes={**sizes, "filters": 6}),
+    )
+    model = Config(sample_rate=8000, channels=1, stems=tiny.model.stems, residual="other", members=members)
+    few = dataclasses.replace(tiny.training, epochs=2, steps_per_epoch=4)
+    return dataclasses.replace(tiny, architecture="ensemble", model=model, training=few)
+
+
+def test_the_networks_of_an_ensemble_are_trained_one_by_one(pair: Preset, data_root: Path, tmp_path: Path) -> None:
+    """Each is a training like any other, from a seed of its own; together they are their mean. What is missing is
+    trained by going on, to the same weights, and nothing else is."""
+    told: list[str] = []
+    train(pair, data_root, tmp_path / "run", report=told.append)
+    assert "networks; wrote" in told[-1]
+    assert pair.members[0].training.seed != pair.members[1].training.seed
+    for number, member in enumerate(pair.members, start=1):
+        assert preset_from_dict(read_json(tmp_path / "run" / str(number) / "config.json")) == member
+        assert [row["epoch"] for row in read_history(tmp_path / "run" / str(number))] == [0, 1]
+    record = read_json(tmp_path / "run" / "run.json")
+    assert record["preset"] == pair.to_dict()
+    assert [each["preset"] for each in record["members"]] == [member.to_dict() for member in pair.members]
+
+    def weights(run: Path) -> list[np.ndarray]:
+        return list(models.load(run / "model.keras").get_weights())
+
+    together, apart = weights(tmp_path / "run"), [weights(tmp_path / "run" / number) for number in ("1", "2")]
+    assert all(np.array_equal(a, b) for a, b in zip(together, [*apart[0], *apart[1]], strict=True))
+
+    before = (tmp_path / "run" / "1" / "history.csv").read_text()
+    shutil.rmtree(tmp_path / "run" / "2")
+    with pytest.raises(OutputExistsError, match="--resume"):
+        train(pair, data_root, tmp_path / "run", report=told.append)
+    train(pair, data_root, tmp_path / "run", resume=True, report=told.append)
+    assert (tmp_path / "run" / "1" / "history.csv").read_text() == before
+    assert all(np.array_equal(a, b) for a, b in zip(together, weights(tmp_path / "run"), strict=True))
+
+
+def test_an_ensemble_takes_no_place_of_something_else(pair: Preset, data_root: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(OutputExistsError, match="is not empty and holds no training"):
+        train(pair, data_root, tmp_path, resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]

@@ -150,6 +150,20 @@ class Preset:
         stereo = self.model.channels == 2
         require(stereo or not self.data.swap_channels, "data.swap_channels", True, "false: the model is mono")
 
+    @property
+    def members(self) -> tuple["Preset", ...]:
+        """What trains each network of an ensemble, from a seed of its own; none for what is trained as it is."""
+        return tuple(
+            dataclasses.replace(
+                self,
+                name=f"{self.name}, network {number + 1}",
+                architecture=architecture,
+                model=model,
+                training=dataclasses.replace(self.training, seed=self.training.seed + number),
+            )
+            for number, (architecture, model) in enumerate(self.model.parts)
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The preset as plain values, ready for json."""
         plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))

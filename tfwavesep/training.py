@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfwavesep import data, hosts, losses, models
+from tfwavesep import data, hosts, losses, models, trained
 from tfwavesep.callbacks import Checkpoint, CpuBudget, EarlyStopping, Progress, Report, has_stopped
 from tfwavesep.config import Preset, preset_from_dict, read_json, write_json
 from tfwavesep.errors import ConfigError, ModelError, OutputExistsError
@@ -30,7 +30,8 @@ def train(
     resume: bool = False,
     report: Report = print,
 ) -> Path:
-    """Train a preset.
+    """Train a preset. The networks of an ensemble are trained one after another, each by itself in a folder of its own,
+    `workdir/1` and so on.
 
     Args:
         preset: what to train, on what, how.
@@ -54,6 +55,8 @@ def train(
     """
     strategy = _strategy()
     _check_hosts(preset)
+    if preset.members:
+        return _train_members(preset, root, workdir, extra, resume, report)
     _check_workdir(workdir, preset, resume)
     hosts.join(preset.training.batch_size)
     report = report if hosts.is_first() else _to_nobody
@@ -90,6 +93,25 @@ def train(
     return workdir / MODEL
 
 
+def _train_members(
+    preset: Preset, root: Path, workdir: Path, extra: tuple[str, ...], resume: bool, report: Report
+) -> Path:
+    folders = [workdir / str(number) for number, _ in enumerate(preset.members, start=1)]
+    if not (folders[0] / CONFIG).exists():
+        _check_free(workdir)
+    for member, folder in zip(preset.members, folders, strict=True):
+        train(member, root, folder, extra, resume, report)
+    if hosts.is_first():
+        with hosts.alone():
+            together = trained.join([trained.read(folder) for folder in folders])
+            _save(together.network, workdir)
+            write_json(workdir / CONFIG, preset.to_dict())
+            write_json(workdir / RECORD, {"preset": preset.to_dict(), **together.record})
+            report(f"{preset.name}: the mean of {len(folders)} networks; wrote {workdir / MODEL}")
+    hosts.wait()
+    return workdir / MODEL
+
+
 def _to_nobody(line: str) -> None:
     """Only the first machine speaks."""
 
@@ -109,8 +131,7 @@ def _check_workdir(workdir: Path, preset: Preset, resume: bool) -> None:
     """The folder must be free, or hold this very training if it is to go on."""
     config = workdir / CONFIG
     if not config.exists():
-        if workdir.exists() and not (workdir.is_dir() and not any(workdir.iterdir())):
-            raise OutputExistsError(f"{workdir}: is not empty and holds no training; choose another folder")
+        _check_free(workdir)
         return
     if not resume:
         raise OutputExistsError(f"{workdir}: holds a training already; --resume goes on with it, or choose another")
@@ -118,6 +139,11 @@ def _check_workdir(workdir: Path, preset: Preset, resume: bool) -> None:
     different = _differences(there.to_dict(), preset.to_dict())
     if different:
         raise ModelError(f"{workdir}: holds a training of '{there.name}' that differs in {', '.join(different)}")
+
+
+def _check_free(workdir: Path) -> None:
+    if workdir.exists() and not (workdir.is_dir() and not any(workdir.iterdir())):
+        raise OutputExistsError(f"{workdir}: is not empty and holds no training; choose another folder")
 
 
 def _check_data(workdir: Path, datasets: data.Datasets) -> None:
@@ -236,8 +262,7 @@ def _finish(preset: Preset, workdir: Path, datasets: data.Datasets, report: Repo
         raise ModelError(f"{workdir}: no epoch ended with a finite validation loss; lower training.learning_rate")
     model = models.build(preset.architecture, preset.model)
     model.load_weights(workdir / BEST)
-    with atomic(workdir / MODEL) as temporary:
-        model.save(temporary)
+    _save(model, workdir)
     history = read_history(workdir)
     best = min(history, key=lambda row: row["val_loss"])
     record = {
@@ -255,6 +280,11 @@ def _finish(preset: Preset, workdir: Path, datasets: data.Datasets, report: Repo
     write_json(workdir / RECORD, record)
     report(f"best: epoch {record['best_epoch']}, validation loss {best['val_loss']:.4f}; wrote {workdir / MODEL}")
     return workdir / MODEL
+
+
+def _save(model: keras.Model, workdir: Path) -> None:
+    with atomic(workdir / MODEL) as temporary:
+        model.save(temporary)
 
 
 def _commit() -> str | None:

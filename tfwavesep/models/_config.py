@@ -39,6 +39,12 @@ class ModelConfig:
         return self.stems + ((self.residual,) if self.residual else ())
 
     @property
+    def parts(self) -> "tuple[tuple[str, ModelConfig], ...]":
+        """The networks that this one is made of and that are trained each by itself, as architecture and config; none
+        for a network that is trained as it is."""
+        return ()
+
+    @property
     def context(self) -> int:
         """Samples of real input needed on each side of an output sample."""
         raise NotImplementedError

@@ -59,19 +59,19 @@ class Config(ModelConfig):
         return plain.read(models.config_class(member.architecture), {**member.sizes, **common}, where + ".")
 
     @property
-    def configs(self) -> list[ModelConfig]:
-        """The `Config` of each network."""
-        return [self._config(number) for number in range(len(self.members))]
+    def parts(self) -> tuple[tuple[str, ModelConfig], ...]:
+        """Architecture and config of each member."""
+        return tuple((member.architecture, self._config(number)) for number, member in enumerate(self.members))
 
     @property
     def context(self) -> int:
         """That of the network which sees farthest."""
-        return max(config.context for config in self.configs)
+        return max(config.context for _, config in self.parts)
 
     @property
     def block(self) -> int:
         """What is whole for every network."""
-        return lcm(*(config.block for config in self.configs))
+        return lcm(*(config.block for _, config in self.parts))
 
 
 def build(config: Config) -> keras.Model:
@@ -80,10 +80,7 @@ def build(config: Config) -> keras.Model:
     Shape:
         `mixture (batch, time, channels)` to `stems (batch, stems, time - 2 * context, channels)`.
     """
-    networks = [
-        models.build(member.architecture, each) for member, each in zip(config.members, config.configs, strict=True)
-    ]
-    return join(config, networks)
+    return join(config, [models.build(*part) for part in config.parts])
 
 
 def join(config: Config, networks: Sequence[keras.Model]) -> keras.Model:
@@ -95,9 +92,9 @@ def join(config: Config, networks: Sequence[keras.Model]) -> keras.Model:
     """
     mixture = keras.Input((None, config.channels), name="mixture")
     estimates = []
-    for number, (network, each) in enumerate(zip(networks, config.configs, strict=True)):
+    for number, (network, (_, part)) in enumerate(zip(networks, config.parts, strict=True)):
         network.name = f"member_{number}"
-        nearer = layers.Cropping1D(config.context - each.context, dtype="float32", name=f"context_{number}")(mixture)
+        nearer = layers.Cropping1D(config.context - part.context, dtype="float32", name=f"context_{number}")(mixture)
         estimates.append(network(nearer))
     stems = layers.Average(dtype="float32", name="stems")(estimates)
     return keras.Model(mixture, stems, name="ensemble")
