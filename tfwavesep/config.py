@@ -166,8 +166,8 @@ class Preset:
 
     def to_dict(self) -> dict[str, Any]:
         """The preset as plain values, ready for json."""
-        plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
-        return plain
+        values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return values
 
 
 def preset_from_dict(values: dict[str, Any]) -> Preset:

@@ -54,8 +54,9 @@ class Config(ModelConfig):
     def _config(self, number: int) -> ModelConfig:
         member, where = self.members[number], f"members[{number}].sizes"
         common = {each.name: getattr(self, each.name) for each in fields(ModelConfig)}
-        for name in sorted(common.keys() & member.sizes.keys()):
-            require(False, f"{where}.{name}", member.sizes[name], "left to the ensemble, whose members share it")
+        for name in common:
+            own = member.sizes.get(name)
+            require(name not in member.sizes, f"{where}.{name}", own, "left to the ensemble, whose members share it")
         return plain.read(models.config_class(member.architecture), {**member.sizes, **common}, where + ".")
 
     @property
