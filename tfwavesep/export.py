@@ -65,8 +65,8 @@ def export_model(
     """
     quantization.check_form(quantize, music=data is not None)
     _check_place(folder, overwrite)
-    source = trained.join([trained.read(run) for run in ([runs] if isinstance(runs, Path) else runs)])
     tracks = find_tracks(data, "valid") if data else []
+    source = trained.join([trained.read(run) for run in ([runs] if isinstance(runs, Path) else runs)])
     config = StoredConfig.of(source.preset.model)
     calibration = calibration_segments(data, config) if data and quantize == "int8" else []
     place = absolute(folder)
