@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import measure
 import numpy as np
 
 from tfwavesep import export, fidelity, quantization, store
@@ -78,7 +79,7 @@ def main() -> None:
             )  # fmt: skip
             print("  ".join(rows[-1]), flush=True)
     title = f"# Forms of `{model.folder.name}/model.tflite`\n\n"
-    about = f"{len(tracks)} validation tracks. {' '.join(str(__doc__).split('MUSDB18')[1].split())}\n\n"
+    about = f"{len(tracks)} validation tracks, {measure.machine()}. {' '.join(str(__doc__).split('MUSDB18')[1].split())}\n\n"
     arguments.output.write_text(title + about + markdown([header, *rows]), encoding="utf-8")
 
 
