@@ -79,7 +79,8 @@ def main() -> None:
             )  # fmt: skip
             print("  ".join(rows[-1]), flush=True)
     title = f"# Forms of `{model.folder.name}/model.tflite`\n\n"
-    about = f"{len(tracks)} validation tracks, {measure.machine()}. {' '.join(str(__doc__).split('MUSDB18')[1].split())}\n\n"
+    what = " ".join(str(__doc__).split("MUSDB18")[1].split())
+    about = f"{len(tracks)} validation tracks, {measure.machine()}. {what}\n\n"
     arguments.output.write_text(title + about + markdown([header, *rows]), encoding="utf-8")
 
 
