@@ -58,6 +58,8 @@ class Choice:
     def steps(self, piece: Piece, bits: int, tenths: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """The mixture `(time, channels)` and the parts `(parts, time, channels)` in whole steps, see `levels.split`."""
         mixture, targets = levels.split(piece, bits, tenths)
+        if len(self.parts) == len(targets):  # nothing to sum
+            return mixture, targets[[place for (place,) in self.parts.values()]]
         return mixture, np.stack([targets[list(places)].sum(axis=0) for places in self.parts.values()])
 
 
