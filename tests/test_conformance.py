@@ -30,7 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
 SMALL["ensemble"] = {
     "members": tuple(
         Member(architecture=name, sizes=json.loads(json.dumps(SMALL[name])))
-        for name in ("banded_wavenet", "framed_wavenet")
+        for name in ("banded_wavenet", "framed_wavenet", "banded_wavenet")
     )
 }
 """Sizes that make each architecture small; one that is not named here is tested at its presets' sizes."""

@@ -1,6 +1,7 @@
 """The ensemble: the mean of its members, each seeing its own context. What all owe is tested elsewhere."""
 
 import re
+from itertools import combinations
 from typing import Any
 
 import keras
@@ -15,6 +16,10 @@ from tfwavesep.models.ensemble import Config, Member
 
 NEAR = Member(architecture="wavenet", sizes={"filters": 2, "stacks": 1, "dilations": 2, "head": [3, 2]})
 FAR = Member(architecture="framed_wavenet", sizes={"stride": 6, "analysis_filters": 4, "filters": 2, "dilations": 2})
+BANDS = Member(
+    architecture="banded_wavenet",
+    sizes={"size": 16, "hop": 4, "groups": 2, "bands": [[2, 1], [1, 2]], "filters": 3, "stacks": 1, "dilations": 2},
+)
 COMMON: dict[str, Any] = {"sample_rate": 8000, "channels": 1, "stems": ("vocals", "accompaniment")}
 
 
@@ -34,23 +39,39 @@ def test_it_sees_as_far_as_the_farthest_and_gives_what_is_whole_for_all() -> Non
     assert Config(**COMMON, members=(FAR, Member(architecture=FAR.architecture, sizes=framed))).block == 12
 
 
-def test_it_gives_the_mean_of_what_its_members_give() -> None:
-    config = Config(**COMMON, members=(NEAR, FAR))
+@pytest.mark.parametrize(
+    "members",
+    [(NEAR, FAR), (NEAR, FAR, NEAR), (BANDS, BANDS), (BANDS, FAR, BANDS, BANDS)],
+    ids=lambda members: "+".join(member.architecture for member in members),
+)
+def test_it_gives_the_mean_of_what_its_members_give(members: tuple[Member, ...]) -> None:
+    config = Config(**COMMON, members=members)
     networks = [models.build(*part) for part in config.parts]
-    mixture = np.random.default_rng(0).standard_normal((2, config.input_length(30), 1)).astype(np.float32)
+    mixture = np.random.default_rng(0).standard_normal((2, config.input_length(48), 1)).astype(np.float32)
     spare = [config.context - part.context for _, part in config.parts]
     estimates = [
         network(mixture[:, cut : mixture.shape[1] - cut]).numpy() for network, cut in zip(networks, spare, strict=True)
     ]
-    assert np.abs(estimates[0] - estimates[1]).max() > 1e-3
+    assert min(np.abs(one - other).max() for one, other in combinations(estimates, 2)) > 1e-3
     np.testing.assert_allclose(ensemble.join(config, networks)(mixture), np.mean(estimates, axis=0), atol=1e-6)
+
+
+def test_networks_on_the_same_spectrum_share_their_transforms() -> None:
+    config = Config(**COMMON, members=(BANDS, BANDS, BANDS))
+    network = models.build("ensemble", config)
+    (shared,) = (layer for layer in network.layers if layer.weights)
+    kinds = [type(layer).__name__ for layer in shared.layers]
+    assert (kinds.count("STFT"), kinds.count("InverseSTFT")) == (1, 1)
+    alone = models.build(*config.parts[0])
+    assert network.count_params() == 3 * alone.count_params()
 
 
 def test_members_start_from_different_weights() -> None:
     keras.utils.set_random_seed(0)
     config = Config(**COMMON, members=(NEAR, NEAR))
-    one, other = (layer.get_weights()[0] for layer in models.build("ensemble", config).layers if layer.weights)
-    assert np.abs(one - other).max() > 1e-3
+    kernels = [weight for weight in models.build("ensemble", config).get_weights() if weight.ndim > 1]
+    half = len(kernels) // 2
+    assert all(np.abs(one - other).max() > 1e-3 for one, other in zip(kernels[:half], kernels[half:], strict=True))
 
 
 @pytest.mark.parametrize(

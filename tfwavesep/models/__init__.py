@@ -1,7 +1,9 @@
 """The registry of architectures: this folder.
 
 A module here without a leading underscore is an architecture. It owes two public names: `Config`, a frozen
-dataclass derived from `ModelConfig`, and `build(config)`, a Keras functional model.
+dataclass derived from `ModelConfig`, and `build(config)`, a Keras functional model. It may have a third,
+`mean(config, networks)`: several networks as one that gives the mean of their stems, with less work than all of them
+take one by one.
 """
 
 from importlib import import_module
@@ -14,9 +16,11 @@ from tfwavesep.errors import ConfigError, ModelError, one_of
 from tfwavesep.models._config import ModelConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import keras
 
-__all__ = ["ModelConfig", "available", "build", "config_class", "load"]
+__all__ = ["ModelConfig", "available", "build", "config_class", "load", "mean"]
 
 
 def available() -> list[str]:
@@ -47,6 +51,30 @@ def build(architecture: str, config: ModelConfig) -> "keras.Model":
         ConfigError: there is no such architecture.
     """
     return _module(architecture).build(config)
+
+
+def mean(architecture: str, config: ModelConfig, networks: "Sequence[keras.Model]") -> "keras.Model":
+    """Trained networks of one architecture and config as one, which gives the mean of their stems and shares their
+    weights; a single one stays as it is.
+
+    Raises:
+        ConfigError: there is no such architecture.
+    """
+    module = _module(architecture)
+    if len(networks) == 1:
+        return networks[0]
+    return module.mean(config, networks) if hasattr(module, "mean") else _mean(config, networks)
+
+
+def _mean(config: ModelConfig, networks: "Sequence[keras.Model]") -> "keras.Model":
+    """The mean of what networks put out."""
+    import keras
+
+    for number, network in enumerate(networks):
+        network.name = f"network_{number}"
+    mixture = keras.Input((None, config.channels), name="mixture")
+    stems = keras.layers.Average(dtype="float32", name="stems")([network(mixture) for network in networks])
+    return keras.Model(mixture, stems, name="mean")
 
 
 def load(path: Path) -> "keras.Model":

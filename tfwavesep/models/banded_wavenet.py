@@ -107,27 +107,49 @@ def build(config: Config) -> keras.Model:
         `mixture (batch, time, channels)` to `stems (batch, stems, time - 2 * context, channels)`; the stems sum
         to the mixture's central part, because the last one is what the others leave of it.
     """
-    masked = len(config.stems) - 1
-    edge = sum(config.schedule)
     mixture = keras.Input((None, config.channels), name="mixture")
-    real, imaginary = STFT(config.size, config.hop, name="stft")(mixture)
-    x = BandLevels(config.bands, config.groups, name="levels")(real, imaginary)
+    spectrum = STFT(config.size, config.hop, name="stft")(mixture)
+    x = BandLevels(config.bands, config.groups, name="levels")(*spectrum)
     x = PerBand(config.filters, name="encoder")(x)
     x = gated_stacks(
         x, config.filters, config.schedule, margin=0, height=config.reach, between=lambda: BandMixing(config.mixing)
     )
     x = layers.ReLU(name="skip_relu")(x)
-    x = PerBand((masked + 1) * config.channels * config.groups, name="decoder")(x)
-    masks = StemMasks(config.bands, config.groups, masked + 1, name="masks")(x)
-    spectra = [_masked(masks, crop(part, edge), masked) for part in (real, imaginary)]
+    x = PerBand(len(config.stems) * config.channels * config.groups, name="decoder")(x)
+    masks = StemMasks(config.bands, config.groups, len(config.stems), name="masks")(x)
+    return keras.Model(mixture, _divided(config, mixture, spectrum, masks), name="banded_wavenet")
+
+
+def mean(config: Config, networks: Sequence[keras.Model]) -> keras.Model:
+    """Several networks as one with the mean of their masks, and so of their stems, since stems are linear in masks: one
+    Fourier transform and one inverse, a third of a network's time, serve them all.
+
+    Args:
+        config: of each of them.
+        networks: as `build` makes them; the one shares their weights.
+    """
+    mixture = keras.Input((None, config.channels), name="mixture")
+    spectrum = STFT(config.size, config.hop, name="stft")(mixture)
+    estimators = [
+        keras.Model(network.get_layer("stft").output, network.get_layer("masks").output, name=f"masks_{number}")
+        for number, network in enumerate(networks)
+    ]
+    masks = layers.Average(dtype="float32", name="masks")([estimator(spectrum) for estimator in estimators])
+    return keras.Model(mixture, _divided(config, mixture, spectrum, masks), name="banded_wavenets")
+
+
+def _divided(config: Config, mixture: Any, spectrum: Sequence[Any], masks: Any) -> Any:
+    """The mixture divided by masks on its spectrum; the last stem is what the others leave of it."""
+    masked = len(config.stems) - 1
+    edge = sum(config.schedule)
+    spectra = [_masked(masks, crop(part, edge), masked) for part in spectrum]
     estimates = InverseSTFT(config.size, config.hop, name="inverse_stft")(*spectra)
     estimates = layers.Reshape((masked, config.channels, -1), dtype="float32", name="by_stem")(estimates)
     estimates = layers.Permute((1, 3, 2), dtype="float32", name="estimates")(estimates)
     kept = layers.Cropping1D(config.context, dtype="float32", name="kept_mixture")(mixture)
     kept = layers.Reshape((1, -1, config.channels), dtype="float32", name="kept_row")(kept)
     rest = kept - ops.sum(estimates, axis=1, keepdims=True)
-    stems = layers.Concatenate(axis=1, dtype="float32", name="stems")([estimates, rest])
-    return keras.Model(mixture, stems, name="banded_wavenet")
+    return layers.Concatenate(axis=1, dtype="float32", name="stems")([estimates, rest])
 
 
 def _masked(masks: Any, part: Any, stems: int) -> Any:

@@ -87,15 +87,20 @@ def build(config: Config) -> keras.Model:
 def join(config: Config, networks: Sequence[keras.Model]) -> keras.Model:
     """The same of networks that are there, which keep their weights.
 
+    Networks of one kind are made one first, see `models.mean`, as they may have work in common.
+
     Args:
         config: of the ensemble.
-        networks: its members, in their order; they are renamed.
+        networks: its members, in their order.
     """
+    kinds: dict[tuple[str, ModelConfig], list[keras.Model]] = {}
+    for kind, network in zip(config.parts, networks, strict=True):
+        kinds.setdefault(kind, []).append(network)
     mixture = keras.Input((None, config.channels), name="mixture")
-    estimates = []
-    for number, (network, (_, part)) in enumerate(zip(networks, config.parts, strict=True)):
-        network.name = f"member_{number}"
+    shares = []
+    for number, ((architecture, part), alike) in enumerate(kinds.items()):
+        network = models.mean(architecture, part, alike)
+        network.name = f"kind_{number}"
         nearer = layers.Cropping1D(config.context - part.context, dtype="float32", name=f"context_{number}")(mixture)
-        estimates.append(network(nearer))
-    stems = layers.Average(dtype="float32", name="stems")(estimates)
-    return keras.Model(mixture, stems, name="ensemble")
+        shares.append(network(nearer) * (len(alike) / len(networks)))
+    return keras.Model(mixture, layers.Add(dtype="float32", name="stems")(shares), name="ensemble")
