@@ -1,6 +1,7 @@
 """What there is to know about models on disk."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def test_facts_tell_what_config_tells(copy: Path) -> None:
     facts = catalogue.facts(catalogue.find(str(copy)))
     assert facts["separates"] == "vocals, drums, bass, other"
     assert facts["rate"] == "8 kHz mono"
+    assert facts["architecture"] == "wavenet"
     assert facts["context"] == "34 samples, 0.00 s, on each side"
     assert facts["SDR"] == "vocals 3.15 on 14 tracks, in dB"
     assert facts["cost of the form"] == "35.5 dB SNR beside Keras; at most 0.02 dB of SDR (bass), on 14 tracks"
@@ -33,6 +35,10 @@ def test_facts_tell_what_config_tells(copy: Path) -> None:
     assert facts["files"] == "are those that were exported (SHA-256)"
     for name in ("model.tflite", "model.keras", "1"):
         assert f"{name} {store.size(store.read(copy), name) / 1e6:.1f} MB" in facts["forms"]
+
+
+def test_an_ensemble_tells_its_networks() -> None:
+    assert re.fullmatch(r"ensemble of \w+(, \w+)+", catalogue.facts(catalogue.find("default"))["architecture"])
 
 
 def test_scores_tell_their_subset_and_trainings_their_data() -> None:

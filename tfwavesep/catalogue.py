@@ -42,7 +42,7 @@ def facts(model: StoredModel) -> dict[str, str]:
         "description": str(about.get("description", "")),
         "separates": ", ".join(config.targets),
         "rate": _rate(model),
-        "architecture": str(about.get("architecture", "")),
+        "architecture": _architecture(about),
         "context": f"{config.context} samples, {config.context / config.sample_rate:.2f} s, on each side",
         "latency": f"{course.latency:.1f} s in a stream, of which the segment is "
         f"{_segment(model) / config.sample_rate:.1f} s (--segment makes it shorter)",
@@ -63,6 +63,12 @@ def _segment(model: StoredModel) -> int:
 
 def _rate(model: StoredModel) -> str:
     return f"{model.config.sample_rate / 1000:g} kHz {('mono', 'stereo')[model.config.channels - 1]}"
+
+
+def _architecture(about: dict[str, Any]) -> str:
+    name = str(about.get("architecture", ""))
+    members = (about.get("model") or {}).get("members", ())
+    return f"{name} of {', '.join(member['architecture'] for member in members)}" if members else name
 
 
 def _megabytes(size: int) -> str:
