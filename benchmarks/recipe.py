@@ -1,5 +1,5 @@
-"""What each part of the default model's recipe is worth, seen in its first network: short trainings that differ from
-one another in one thing.
+"""What each part of the default model's recipe is worth, seen in a network of its kind with shorter frames: short
+trainings that differ from one another in one thing.
 
 Run: python benchmarks/recipe.py --data musdb18 [--extra STEM=FOLDER ...] [--runs runs/recipe]; writes
 benchmarks/RECIPE.md.
@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from seed_comparison import SHORT_FRAMES
 
 from tfwavesep.config import Preset, load_preset, override
 from tfwavesep.files import atomic
@@ -46,7 +48,7 @@ class Change:
 
     def resolve(self) -> Preset:
         """The preset as it is trained."""
-        return override(load_preset("default").members[0], (*SHORT, *self.settings))
+        return override(load_preset("banded_wavenet"), (*SHORT_FRAMES, *SHORT, *self.settings))
 
 
 CHANGES = (
