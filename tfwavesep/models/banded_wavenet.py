@@ -122,7 +122,7 @@ def build(config: Config) -> keras.Model:
 
 def mean(config: Config, networks: Sequence[keras.Model]) -> keras.Model:
     """Several networks as one with the mean of their masks, and so of their stems, since stems are linear in masks: one
-    Fourier transform and one inverse, a third of a network's time, serve them all.
+    Fourier transform and one inverse serve them all.
 
     Args:
         config: of each of them.
