@@ -84,3 +84,27 @@ def test_what_a_machine_lacks(tmp_path: Path) -> None:
     assert "shared disk" in gone
     assert "another model" in str(_entry.lacks(here, "default", "0" * 64, []))
     assert f"does not see {tmp_path}" in str(_entry.lacks(here, "default", digest, [tmp_path / ".writing-token"]))
+
+
+@pytest.mark.parametrize(
+    ("unreached", "alive", "found"),
+    [(0, True, "has no disk"), (2, True, "has no disk"), (99, True, "is not within Ray's reach"), (1, False, None)],
+)
+def test_a_machine_that_comes_is_waited_for_and_one_that_leaves_is_not(
+    monkeypatch: pytest.MonkeyPatch, unreached: int, alive: bool, found: str | None
+) -> None:
+    ray = pytest.importorskip("ray")
+    node = {"NodeID": "a", "Alive": alive}
+    answers = iter([ray.exceptions.TaskUnschedulableError("not there")] * unreached + ["has no disk"])
+
+    def get(_: object) -> str:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return str(answer)
+
+    monkeypatch.setattr(ray, "get", get)
+    monkeypatch.setattr(ray, "nodes", lambda: [node, {"NodeID": "b", "Alive": True}])
+    monkeypatch.setattr(_entry, "_ask", lambda *_: None)
+    monkeypatch.setattr(_entry, "PAUSE_SECONDS", 0)
+    assert _entry._lacking(node, None, ()) == found

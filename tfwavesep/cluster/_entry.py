@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from tfwavesep.jobs import Settings
 
 ANSWER_SECONDS = 5.0
 """How long an address may take to answer."""
+
+ATTEMPTS, PAUSE_SECONDS = 10, 1.0
+"""How often a machine is asked that Ray tells of but does not reach yet, and the time between."""
 
 OBJECT_STORE_BYTES = 80_000_000
 """Of a Ray of our own: only jobs and outcomes go through it, never audio."""
@@ -107,27 +111,46 @@ def check(settings: Settings, size: Size, folder: Path, songs: Sequence[Path]) -
         ConfigError: there is no room for any worker, or a machine lacks something.
     """
     import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     nodes = [node for node in ray.nodes() if node["Alive"] and size.room([node])]
     if not nodes:
         raise ConfigError(f"no machine of the Ray cluster has {size.cpus:g} CPUs and {size.gpus:g} GPUs for a worker")
     model, model_sha256 = model_anywhere(settings).model, batch.model_sha256(settings.model)
     with files.token(folder) as token:
-        look = ray.remote(num_cpus=0, max_retries=0)(lacks)
-        found = {}
-        for node in nodes:
-            there = look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
-            asked = (version("tfwavesep"), model, model_sha256, [*map(absolute, songs), token])
-            found[there.remote(*asked)] = node["NodeManagerAddress"]
-        for answer, host in found.items():
-            try:
-                lacking = ray.get(answer)
-            except ray.exceptions.RayError as error:
-                cause = getattr(error, "cause", None) or error
-                lacking = f"cannot run tfwavesep: {str(cause).splitlines()[0]}"
+        question = (version("tfwavesep"), model, model_sha256, [*map(absolute, songs), token])
+        answers = [(node, _ask(node, question)) for node in nodes]
+        for node, answer in answers:
+            lacking = _lacking(node, answer, question)
             if lacking:
-                raise ConfigError(f"machine {host} of the Ray cluster {lacking}")
+                raise ConfigError(f"machine {node['NodeManagerAddress']} of the Ray cluster {lacking}")
+
+
+def _ask(node: dict[str, Any], question: tuple[Any, ...]) -> Any:
+    """Have a machine say what it `lacks`."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+    return ray.remote(num_cpus=0, max_retries=0)(lacks).options(scheduling_strategy=there).remote(*question)
+
+
+def _lacking(node: dict[str, Any], answer: Any, question: tuple[Any, ...]) -> str | None:
+    """What a machine lacks by its answer. One that came a moment ago may not be known everywhere in the cluster, and is
+    asked again; one that has left meanwhile lacks nothing."""
+    import ray
+
+    for _ in range(ATTEMPTS):
+        try:
+            return ray.get(answer)  # type: ignore[no-any-return]
+        except ray.exceptions.TaskUnschedulableError:
+            if not any(other["Alive"] for other in ray.nodes() if other["NodeID"] == node["NodeID"]):
+                return None
+            time.sleep(PAUSE_SECONDS)
+            answer = _ask(node, question)
+        except ray.exceptions.RayError as error:
+            cause = getattr(error, "cause", None) or error
+            return f"cannot run tfwavesep: {str(cause).splitlines()[0]}"
+    return "is not within Ray's reach"
 
 
 def lacks(version_here: str, model: str, model_sha256: str | None, paths: Sequence[Path]) -> str | None:
