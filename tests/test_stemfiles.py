@@ -91,6 +91,12 @@ def test_the_same_stems_are_the_same_bytes(tmp_path: Path, extension: str) -> No
         assert one.read_bytes() == two.read_bytes()
 
 
+def test_of_a_model_of_two_stems_either_comes_first() -> None:
+    piece = Piece(np.full((3, 1), 0.75, np.float32), np.full((1, 3, 1), 0.25, np.float32))  # vocals 0.25
+    _, parts = Choice.of(["vocals", "accompaniment"], two_stems="accompaniment").steps(piece, 16)
+    np.testing.assert_array_equal(parts[:, 0, 0], [0.5 * 2**15, 0.25 * 2**15])
+
+
 def test_the_peak_is_told(tmp_path: Path) -> None:
     stems, account = write(tmp_path, Format(), pieces(2.0))
     assert account.peak == {stem: pytest.approx(np.abs(samples).max(), abs=1e-6) for stem, samples in stems.items()}
