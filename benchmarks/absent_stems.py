@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tfwavesep.scores import markdown
-from tfwavesep.separator import Separator
+from tfwavesep.data import Track, find_tracks
+from tfwavesep.evaluation import markdown
+from tfwavesep.separation import Separator
 from tfwavesep.stems import STEMS, weights
-from tfwavesep.tracks import Track, find_tracks
 
 PAGE = Path(__file__).parent / "ABSENT_STEMS.md"
 

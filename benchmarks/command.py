@@ -22,12 +22,11 @@ import numpy as np
 import soundfile
 from measure import CORES, TURNS, Contender, Run, Target, race
 
-from tfwavesep.decoding import BLOCK_LENGTH, open_audio
-from tfwavesep.encoding import Format
-from tfwavesep.scores import markdown
-from tfwavesep.separator import Separator
+from tfwavesep.audio import BLOCK_LENGTH, Format, open_audio
+from tfwavesep.evaluation import markdown
+from tfwavesep.separation import Separator
+from tfwavesep.separation.streaming import Piece, Resampler, Resampling
 from tfwavesep.stemfiles import Choice, stem_files
-from tfwavesep.streaming import Piece, Resampler, Resampling
 
 SONG_SECONDS, RATE, CHANNELS = 240, 44100, 2
 MOST_MEMORY = 400

@@ -21,11 +21,11 @@ from measure import CORES, Contender, Run, Target, Timing, figure, race
 
 from tfwavesep import store
 from tfwavesep.backends import open_form
-from tfwavesep.chunking import segment_length
 from tfwavesep.config import Preset, load_preset, preset_names
+from tfwavesep.evaluation import markdown
 from tfwavesep.hush import hushed
 from tfwavesep.models import ModelConfig
-from tfwavesep.scores import markdown
+from tfwavesep.separation import segment_length
 
 PAPER = "wavenet_multi_instrument"
 FORMS = {
@@ -80,7 +80,8 @@ def export_forms(preset: Preset, folder: Path) -> None:
 
 
 def _export(preset: Preset, folder: Path) -> None:
-    from tfwavesep import export, models, quantization, signatures
+    from tfwavesep import models
+    from tfwavesep.release import export, quantization, signatures
 
     config = store.StoredConfig.of(preset.model)
     released = store.released().get(preset.name)

@@ -17,7 +17,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from tfwavesep.config import write_json
-from tfwavesep.scores import markdown
+from tfwavesep.evaluation import markdown
 
 ARITHMETIC = ("amx_bf16", "avx512_bf16", "avx512_vnni", "avx512f", "avx2")
 """Extensions that networks gain from, the best first."""

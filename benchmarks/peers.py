@@ -23,7 +23,7 @@ import numpy as np
 from measure import CORES, Contender, Run, Target, Timing, figure, race
 
 from tfwavesep.config import load_preset
-from tfwavesep.scores import markdown
+from tfwavesep.evaluation import markdown
 
 SONG_SECONDS, RATE = 10, 44100
 STEMS = ["drums", "bass", "other", "vocals"]

@@ -19,11 +19,10 @@ import soundfile
 import training
 from measure import TURNS, Target
 
-from tfwavesep import data
 from tfwavesep.config import Preset, load_preset
-from tfwavesep.scores import markdown
+from tfwavesep.data import examples, find_tracks
+from tfwavesep.evaluation import markdown
 from tfwavesep.stems import STEMS
-from tfwavesep.tracks import find_tracks
 
 STEPS = 8
 PREFETCHED = 8
@@ -45,8 +44,8 @@ def synthetic_root(folder: Path) -> Path:
 
 def rates(preset: Preset, root: Path, cache: Path) -> dict[str, float]:
     """Examples per second of the pipeline alone, of the training step alone, and of both together, medians."""
-    mixer = data.open_datasets(preset, root, cache=cache).mixer
-    batches = iter(data.training_batches(mixer, preset.training.batch_size))
+    mixer = examples.open_datasets(preset, root, cache=cache).mixer
+    batches = iter(examples.training_batches(mixer, preset.training.batch_size))
     model = training.compiled(preset, "ours", precision(preset))
     batch = next(batches)
     model.train_on_batch(*batch)

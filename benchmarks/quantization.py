@@ -16,11 +16,12 @@ from pathlib import Path
 import measure
 import numpy as np
 
-from tfwavesep import export, fidelity, quantization, store
+from tfwavesep import store
 from tfwavesep.backends import Backend, open_form
-from tfwavesep.scores import markdown
-from tfwavesep.separator import Separator
-from tfwavesep.tracks import Track, find_tracks
+from tfwavesep.data import Track, find_tracks
+from tfwavesep.evaluation import markdown
+from tfwavesep.release import export, fidelity, quantization
+from tfwavesep.separation import Separator
 
 PAGE = Path(__file__).with_name("QUANTIZATION.md")
 RUNS = 7

@@ -21,10 +21,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from seed_comparison import SHORT_FRAMES
 
 from tfwavesep.config import Preset, load_preset, override
-from tfwavesep.files import atomic
-from tfwavesep.runs import read_history
-from tfwavesep.scores import markdown
-from tfwavesep.training import train
+from tfwavesep.evaluation import markdown
+from tfwavesep.places import atomic
+from tfwavesep.training import read_history, train
 
 PAGE = Path(__file__).with_name("RECIPE.md")
 SHORT = ("training.epochs=6", "training.steps_per_epoch=60", "training.patience=6")

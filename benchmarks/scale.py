@@ -26,13 +26,13 @@ import numpy as np
 import ray
 import soundfile
 
-from tfwavesep import batch, cluster
+from tfwavesep import batch
 from tfwavesep.backends import Backend
-from tfwavesep.cluster import Answer, Task, Worker
-from tfwavesep.jobs import Job, Outcome, Settings
+from tfwavesep.batch import Job, Outcome, Settings, cluster
+from tfwavesep.batch.cluster import Answer, Task, Worker
+from tfwavesep.evaluation import markdown
 from tfwavesep.models import ModelConfig
-from tfwavesep.scores import markdown
-from tfwavesep.separator import Separator
+from tfwavesep.separation import Separator
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 

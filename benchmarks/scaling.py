@@ -17,8 +17,8 @@ from measure import CORES, TURNS, Contender, Run, Target, Timing, figure, race
 
 from tfwavesep import store
 from tfwavesep.backends import open_form
-from tfwavesep.chunking import segment_length
-from tfwavesep.scores import markdown
+from tfwavesep.evaluation import markdown
+from tfwavesep.separation import segment_length
 
 LENGTHS = (10.0, 60.0, 600.0, 7200.0)
 """Seconds of song."""

@@ -13,9 +13,8 @@ from measure import processor
 from seed_runs import SEGMENT_SECONDS, SUBSETS, step_seconds
 
 from tfwavesep.config import Preset, preset_from_dict, read_json
-from tfwavesep.files import atomic
-from tfwavesep.metrics import METRICS
-from tfwavesep.scores import box_plot, markdown
+from tfwavesep.evaluation import METRICS, box_plot, markdown
+from tfwavesep.places import atomic
 from tfwavesep.stems import STEMS
 
 TARGETS = (*STEMS, "accompaniment")

@@ -11,13 +11,12 @@ from typing import Any
 import cost
 import numpy as np
 
-from tfwavesep import evaluation, losses, models
+from tfwavesep import evaluation, models
 from tfwavesep.config import Preset, load_preset, override, preset_from_dict, read_json, write_json
-from tfwavesep.export import export_model
-from tfwavesep.runs import read_history
-from tfwavesep.scores import NOTHING, ORACLE
-from tfwavesep.separator import Separator
-from tfwavesep.training import train
+from tfwavesep.evaluation import NOTHING, ORACLE
+from tfwavesep.release.export import export_model
+from tfwavesep.separation import Separator
+from tfwavesep.training import losses, read_history, train
 
 EPOCH_SECONDS, MOST_EPOCHS = 240, 10
 """CPU time of an epoch's steps, about, and how many epochs there are at most: each ends with a validation."""

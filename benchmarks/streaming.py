@@ -12,8 +12,8 @@ import measure
 import numpy as np
 from measure import CORES, Contender, Run, Timing, figure, race
 
-from tfwavesep.scores import markdown
-from tfwavesep.separator import Separator
+from tfwavesep.evaluation import markdown
+from tfwavesep.separation import Separator
 
 BLOCKS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds."""

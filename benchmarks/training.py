@@ -20,7 +20,7 @@ import numpy as np
 from measure import Contender, Run, Target, figure, race
 
 from tfwavesep.config import Preset, load_preset, override
-from tfwavesep.scores import markdown
+from tfwavesep.evaluation import markdown
 
 FORMS = {
     "2018, float32": ("naive", "float32"),
@@ -60,7 +60,8 @@ def compiled(preset: Preset, form: str, precision: str) -> Any:
     import keras
     import naive
 
-    from tfwavesep import losses, models
+    from tfwavesep import models
+    from tfwavesep.training import losses
 
     keras.utils.set_random_seed(0)
     with computing_in("float32"):
@@ -106,14 +107,14 @@ def _audio(preset: Preset) -> float:
 
 def curves(root: Path) -> dict[str, list[float]]:
     """The validation losses of short trainings from the same weights on the same examples, after every epoch."""
-    from tfwavesep import data
+    from tfwavesep.data import examples
 
     preset = override(load_preset(PAPER), NARROW)
     training, found = preset.training, {}
-    datasets = data.open_datasets(preset, root)
+    datasets = examples.open_datasets(preset, root)
     for name, form in FORMS.items():
         history = compiled(preset, *form).fit(
-            data.training_batches(datasets.mixer, training.batch_size),
+            examples.training_batches(datasets.mixer, training.batch_size),
             validation_data=datasets.valid,
             steps_per_epoch=training.steps_per_epoch,
             epochs=training.epochs,

@@ -20,7 +20,7 @@ def check(mixture: Path, stems: tuple[Path, ...]) -> None:
     Example:
       tfwavesep check song.flac separated/song
     """
-    from tfwavesep.check import null_depth, stems_in
+    from tfwavesep.stemfiles import null_depth, stems_in
 
     files: list[Path] = []
     for stem in stems:

@@ -27,15 +27,15 @@ def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int) -> No
     """
     from rich.table import Table
 
-    from tfwavesep import evaluation, metrics
-    from tfwavesep.scores import table
+    from tfwavesep import evaluation
+    from tfwavesep.evaluation import table
 
     scores = evaluation.evaluate(model, root, subset, folder, jobs, lambda line: click.echo(line, err=True))
     header, *rows = table(scores)
     tracks = count(len(scores.tracks), "track")
     shown = Table(*header, title=f"{subset}: {tracks}, median over 1-s frames then tracks, dB")
     for row in rows:
-        shown.add_row(*row, end_section=row[1] == metrics.METRICS[-1])
+        shown.add_row(*row, end_section=row[1] == evaluation.METRICS[-1])
     show(shown)
     if scores.failed:
         raise click.ClickException(f"{count(len(scores.failed), 'track')} failed: {', '.join(scores.failed)}")

@@ -37,7 +37,7 @@ def export(
       tfwavesep export runs/mine -o saved_models/mine --quantize int8 --data musdb18
       tfwavesep export runs/one runs/two -o saved_models/both
     """
-    from tfwavesep.export import export_model
+    from tfwavesep.release.export import export_model
 
     path = export_model(runs, folder, licence, scores, overwrite, quantize, root)
     click.echo(f"wrote {path}: config.json, model.keras, 1/ (SavedModel), model.tflite ({quantize})")

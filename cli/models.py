@@ -16,7 +16,7 @@ def models(models: tuple[str, ...]) -> None:
     Example:
       tfwavesep models default
     """
-    from tfwavesep import catalogue
+    from tfwavesep.release import catalogue
 
     if models:
         for model in models:
@@ -37,8 +37,8 @@ def _describe(model: str, facts: dict[str, str]) -> None:
 def _list() -> None:
     from rich.table import Table
 
-    from tfwavesep import catalogue
     from tfwavesep.errors import ModelError
+    from tfwavesep.release import catalogue
 
     rows = {
         name: {"separates": str(found)} if isinstance(found, ModelError) else catalogue.summary(found)

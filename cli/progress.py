@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from tfwavesep.jobs import Job, Outcome
-    from tfwavesep.manifest import Manifest
+    from tfwavesep.batch import Job, Manifest, Outcome
 
 
 class Progress:

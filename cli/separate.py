@@ -11,14 +11,13 @@ import click
 from click.core import ParameterSource
 
 from tfwavesep.errors import OutputError
-from tfwavesep.files import is_remote, knock, place, token
+from tfwavesep.places import is_remote, knock, place, token
 
 from .progress import Progress, notes, printable
 
 if TYPE_CHECKING:
-    from tfwavesep.batch import Monitor
-    from tfwavesep.jobs import Job, Outcome, Settings
-    from tfwavesep.separator import Separator
+    from tfwavesep.batch import Job, Monitor, Outcome, Settings
+    from tfwavesep.separation import Separator
 
 PIPE = Path("-")
 
@@ -50,7 +49,7 @@ class Place(click.ParamType):
     name = "path"
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Path:
-        """See `files.place`."""
+        """See `places.place`."""
         return place(value) if isinstance(value, str) else value
 
 
@@ -123,9 +122,8 @@ def separate(songs: tuple[Path, ...], folder: Path, **options: Any) -> None:
 
 
 def _settings(options: dict[str, Any], clip_mode: str) -> "Settings":
-    from tfwavesep.decoding import RawFormat
-    from tfwavesep.encoding import Format
-    from tfwavesep.jobs import Settings
+    from tfwavesep.audio import Format, RawFormat
+    from tfwavesep.batch import Settings
 
     return Settings(
         model=options["model"],
@@ -142,9 +140,9 @@ def _settings(options: dict[str, Any], clip_mode: str) -> "Settings":
 
 
 def _to_files(songs: tuple[Path, ...], folder: Path, settings: "Settings", options: dict[str, Any]) -> None:
-    from tfwavesep import batch, planning
-    from tfwavesep.manifest import Manifest
-    from tfwavesep.plot import require_matplotlib
+    from tfwavesep import batch
+    from tfwavesep.batch import Manifest, planning
+    from tfwavesep.stemfiles import require_matplotlib
 
     output = planning.Output(folder, options["template"], _existing(options), options["plot"])
     shard = planning.parse_shard(options["shard"])
@@ -182,7 +180,8 @@ def _engine(
     options: dict[str, Any], settings: "Settings", separator: "Separator", folder: Path, songs: list[Path]
 ) -> "Iterator[Callable[[list[Job], Monitor], None]]":
     """What runs jobs, ready to do so."""
-    from tfwavesep import batch, cluster
+    from tfwavesep import batch
+    from tfwavesep.batch import cluster
 
     if options["engine"] == "local":
         yield lambda jobs, monitor: batch.run(jobs, separator, options["jobs"] or 1, monitor)
@@ -229,9 +228,9 @@ def _refuse_idle(songs: tuple[Path, ...], folder: Path, options: dict[str, Any])
 
 
 def _refuse_references(references: Path, stems: tuple[str, ...]) -> None:
-    from tfwavesep import audio
+    from tfwavesep.audio import is_named_so
 
-    there = {path.name.partition(".")[0] for path in references.iterdir() if audio.is_named_so(path)}
+    there = {path.name.partition(".")[0] for path in references.iterdir() if is_named_so(path)}
     if not there.intersection(stems):
         raise click.UsageError(f"--references {references}: holds none of the stems: no {', '.join(stems)}")
 
@@ -245,13 +244,14 @@ def _given(names: tuple[str, ...]) -> str:
 
 
 def _to_pipe(songs: tuple[Path, ...], settings: "Settings") -> None:
-    from tfwavesep import batch, jobs, pipes
+    from tfwavesep import batch
+    from tfwavesep.batch import pipes
 
     if sys.stdout is None:
         raise OutputError("standard output: is closed")
     separator = batch.load(settings)
     pipes.pipe_format(settings, separator.targets)  # or else an error, before the song is opened
-    with jobs.open_source(songs[0], settings) as reader, _quiet_end():
+    with batch.open_source(songs[0], settings) as reader, _quiet_end():
         if sys.stderr.isatty():
             delay = separator.course(reader.info.sample_rate).latency
             click.echo(f"the stem comes {delay:.2f} s after the song; a shorter --segment shortens that", err=True)
@@ -273,7 +273,7 @@ def _quiet_end() -> Iterator[None]:
 
 
 def _show_scores(done: "list[Outcome]", references: Path) -> None:
-    from tfwavesep.metrics import compare_files
+    from tfwavesep.evaluation import compare_files
 
     for outcome in done:
         for stem, value in compare_files(outcome.stems, references).items():

@@ -1,12 +1,13 @@
 """A small stand-in for a trained model, whose output can be told exactly, for tests of all that is around a model."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from tfwavesep.backends import Backend
 from tfwavesep.models import ModelConfig
-from tfwavesep.separator import Separator
+from tfwavesep.separation import Separator
 
 RATE = 8000
 SEGMENT = 0.05
@@ -53,3 +54,16 @@ def tone(sample_rate: int = 44100, channels: int = 2, length: int = 9000, pitch:
     """A sine wave, softer in each further channel."""
     wave = 0.5 * np.sin(2 * np.pi * pitch * np.arange(length) / sample_rate)
     return (wave[:, np.newaxis] / np.arange(1, channels + 1)).astype(np.float32)
+
+
+def encode(path: Path, codec: str, sample_rate: int, *streams: np.ndarray, **options: str) -> None:
+    """Write stereo streams into one file with PyAV."""
+    import av
+
+    with av.open(str(path), "w", options=options) as container:
+        encoders = [container.add_stream(codec, rate=sample_rate, layout="stereo") for _ in streams]
+        for encoder, samples in zip(encoders, streams, strict=True):
+            encoder.bit_rate = 256000
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), format="fltp", layout="stereo")
+            frame.sample_rate, frame.pts = sample_rate, 0
+            container.mux([*encoder.encode(frame), *encoder.encode(None)])

@@ -11,74 +11,75 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-LAYERS = [
-    {"errors"},
-    {"stems", "urls", "wavfile", "ogg", "hush", "plain"},
-    {"files"},
-    {"decoding", "encoding", "chunking", "layers"},
-    {"audio", "stft"},
-    {"_stempeg", "models"},
-    {"losses", "config", "tracks"},
-    {"cache", "store"},
-    {"data", "backends", "hosts", "runs"},
-    {"callbacks", "streaming", "metrics", "quantization", "signatures", "trained"},
-    {"training", "separator", "levels", "catalogue", "scores"},
-    {"fidelity", "stemfiles", "check", "plot"},
-    {"jobs"},
-    {"manifest", "pipes", "parts"},
-    {"planning"},
-    {"batch"},
-    {"cluster"},
-    {"export", "evaluation"},
+WINGS = [
+    "errors",
+    "stems",
+    "plain",
+    "hush",
+    "places",
+    "audio",
+    "layers",
+    "models",
+    "config",
+    "data",
+    "store",
+    "backends",
+    "training",
+    "separation",
+    "stemfiles",
+    "batch",
+    "evaluation",
+    "release",
 ]
-"""Modules may import from earlier sets only."""
+"""From the top floor down: what is in a wing imports from wings above it, and from its own."""
 
 
-def imports(path: Path) -> set[str]:
-    """The modules of this package that a file imports, at any depth."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        names = []
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        found |= {name.split(".")[1] for name in names if name.startswith("tfwavesep.")}
-    return found & {module for layer in LAYERS for module in layer}
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "tfwavesep").rglob("*.py")), ids=lambda p: p.name)
-def test_imports_go_one_way(path: Path) -> None:
-    module = path.relative_to(ROOT / "tfwavesep").parts[0].removesuffix(".py")
-    if module == "__init__":
-        return
-    (level,) = [i for i, layer in enumerate(LAYERS) if module in layer]
-    allowed = {name for layer in LAYERS[:level] for name in layer} | {module}
-    assert imports(path) <= allowed
-
-
-def private(path: Path) -> set[str]:
-    """The private names of this package, as `package.module._name`, that a file uses."""
+def names(path: Path) -> set[str]:
+    """The full names that a file imports, or uses of a module that it imports, at any depth."""
     tree = ast.parse(path.read_text())
-    names: dict[str, str] = {}
+    local: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
-            names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
-    found = set(names.values()) | {
-        f"{names.get(node.value.id)}.{node.attr}"
+            local |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            local |= {alias.asname or alias.name: alias.name for alias in node.names}
+    return set(local.values()) | {
+        f"{local.get(node.value.id)}.{node.attr}"
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
     }
-    return {name for name in found if name.startswith("tfwavesep.") and re.search(r"\._(?!_)", name)}
+
+
+def wing_of(path: Path) -> str:
+    return path.relative_to(ROOT / "tfwavesep").parts[0].removesuffix(".py")
+
+
+LIBRARY = sorted(path for path in (ROOT / "tfwavesep").rglob("*.py") if path != ROOT / "tfwavesep" / "__init__.py")
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_the_wings_are_all_there_is() -> None:
+    assert {wing_of(path) for path in LIBRARY} == set(WINGS)
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=relative)
+def test_imports_run_downwards(path: Path) -> None:
+    wing = wing_of(path)
+    imported = {name.split(".")[1] for name in names(path) if name.startswith("tfwavesep.")} & set(WINGS)
+    assert imported <= {wing, *WINGS[: WINGS.index(wing)]}
 
 
 @pytest.mark.parametrize(
     "path", [p for folder in ("tfwavesep", "cli", "benchmarks") for p in sorted((ROOT / folder).rglob("*.py"))],
-    ids=lambda p: str(p.relative_to(ROOT)),
+    ids=relative,
 )  # fmt: skip
 def test_what_is_private_stays_within_its_package(path: Path) -> None:
+    private = {n for n in names(path) if n.startswith("tfwavesep.") and re.search(r"\._(?!_)", n)}
     package = ".".join(path.relative_to(ROOT).parent.parts)
-    assert {name for name in private(path) if package != name.split("._")[0]} == set()
+    assert {name for name in private if package != name.split("._")[0]} == set()
 
 
 def test_library_does_not_know_the_command_line() -> None:

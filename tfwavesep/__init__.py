@@ -10,9 +10,9 @@ from typing import Any
 __version__ = version("tfwavesep")
 
 _HOMES = {
-    "Separator": "separator",
+    "Separator": "separation",
     "evaluate": "evaluation",
-    "export_model": "export",
+    "export_model": "release.export",
     "load_preset": "config",
     "open_backend": "backends",
     "separate_file": "batch",

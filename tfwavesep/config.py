@@ -11,8 +11,8 @@ from typing import Any
 
 from tfwavesep import models, plain
 from tfwavesep.errors import ConfigError, one_of, require
-from tfwavesep.files import atomic
 from tfwavesep.models import ModelConfig
+from tfwavesep.places import atomic
 
 
 @dataclass(frozen=True, kw_only=True)

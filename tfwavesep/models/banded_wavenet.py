@@ -15,9 +15,8 @@ import keras
 from keras import layers, ops
 
 from tfwavesep.errors import require
-from tfwavesep.layers import crop, gated_stacks
+from tfwavesep.layers import STFT, InverseSTFT, crop, gated_stacks, transformable
 from tfwavesep.models._config import ModelConfig
-from tfwavesep.stft import STFT, InverseSTFT, transformable
 
 Bands = Sequence[Sequence[int]]
 """From the lowest bin up: (how many bands, how many bins each of a band's groups has)."""

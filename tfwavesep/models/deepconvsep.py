@@ -7,9 +7,8 @@ import keras
 from keras import layers, ops
 
 from tfwavesep.errors import require
-from tfwavesep.layers import convolve, crop, cut, share_what_is_missing
+from tfwavesep.layers import STFT, InverseSTFT, convolve, crop, cut, magnitude, share_what_is_missing
 from tfwavesep.models._config import ModelConfig
-from tfwavesep.stft import STFT, InverseSTFT, magnitude
 
 SCALE = 0.3
 """What magnitudes are multiplied with, after division by the root of the window."""

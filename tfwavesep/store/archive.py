@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tfwavesep.errors import ConfigError, ModelError, OutputError
-from tfwavesep.files import cache_folder, remove_folder, sha256
+from tfwavesep.places import cache_folder, remove_folder, sha256
 from tfwavesep.store.contract import (
     CONFIG,
     FORMS,

@@ -9,8 +9,8 @@ from typing import Any
 
 from tfwavesep.config import read_json, write_json
 from tfwavesep.errors import ModelError, TfwavesepError, require
-from tfwavesep.files import sha256
 from tfwavesep.models import ModelConfig
+from tfwavesep.places import sha256
 
 CONFIG = "config.json"
 KERAS, TFLITE, SAVED_MODEL = "model.keras", "model.tflite", "1"

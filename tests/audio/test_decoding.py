@@ -1,0 +1,351 @@
+"""Every format comes in whole, and every damage is told in one line."""
+
+import os
+import re
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from doubles import encode, noise, tone
+
+from tfwavesep.audio import BLOCK_LENGTH, arrays, decoding, ogg
+from tfwavesep.errors import AudioError
+
+LENGTH = len(tone())
+
+SUBTYPES = {"wav": "FLOAT", "flac": "PCM_24", "aiff": "PCM_16", "ogg": "VORBIS", "mp3": "MPEG_LAYER_III"}
+"""What soundfile reads and writes."""
+
+STEPS = {"FLOAT": 0.0, "PCM_24": 2.0**-23, "PCM_16": 2.0**-15, "VORBIS": 0.05, "MPEG_LAYER_III": 0.05}
+"""How far samples may be from what was written."""
+
+CODECS = {"m4a": ("aac", 44100), "webm": ("libopus", 48000)}
+"""What PyAV reads."""
+
+
+def refusal(path: Path) -> str:
+    """The text of the error that reading a file raises: one line that names the file."""
+    with pytest.raises(AudioError) as caught:
+        arrays.read(path)
+    text = str(caught.value)
+    assert str(path) in text
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("ending", SUBTYPES)
+def test_read_returns_what_was_written(tmp_path: Path, ending: str, channels: int) -> None:
+    path, samples = tmp_path / f"song.{ending}", tone(22050, channels)
+    soundfile.write(path, samples, 22050, SUBTYPES[ending])
+    decoded, sample_rate = arrays.read(path)
+    assert (decoded.shape, decoded.dtype, sample_rate) == (samples.shape, np.float32, 22050)
+    np.testing.assert_allclose(decoded, samples, atol=STEPS[SUBTYPES[ending]])
+
+
+@pytest.mark.parametrize("ending", CODECS)
+def test_read_of_other_formats_returns_what_was_written(tmp_path: Path, ending: str) -> None:
+    codec, sample_rate = CODECS[ending]
+    path, samples = tmp_path / f"song.{ending}", tone(sample_rate)
+    encode(path, codec, sample_rate, samples)
+    decoded, told = arrays.read(path)
+    assert (decoded.dtype, decoded.shape[1], told) == (np.float32, 2, sample_rate)
+    assert LENGTH <= len(decoded) < LENGTH + 1024  # the encoder fills its last frame
+    inner = slice(2000, LENGTH - 2000)
+    np.testing.assert_allclose(decoded[inner], samples[inner], atol=0.05)
+
+
+@pytest.mark.parametrize("ending", [*SUBTYPES, *CODECS])
+def test_the_header_tells_what_read_finds(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"song.{ending}"
+    if ending in CODECS:
+        encode(path, *CODECS[ending], tone())
+    else:
+        soundfile.write(path, tone(), 44100, SUBTYPES[ending])
+    decoded, sample_rate = arrays.read(path)
+    with decoding.open_audio(path) as reader:
+        info = reader.info
+    assert (info.sample_rate, info.channels) == (sample_rate, decoded.shape[1])
+    assert info.frames in (None, len(decoded))
+    assert info.lossless == (ending in ("wav", "flac", "aiff"))
+
+
+@pytest.mark.parametrize("block_length", [1, 7, 1000, LENGTH - 1, LENGTH, LENGTH + 1])
+@pytest.mark.parametrize("ending", ["wav", "ogg"])
+def test_blocks_of_any_length_join_to_the_whole(tmp_path: Path, ending: str, block_length: int) -> None:
+    path = tmp_path / f"song.{ending}"
+    soundfile.write(path, tone(length=LENGTH), 44100, SUBTYPES[ending])
+    with decoding.open_audio(path) as reader:
+        blocks = list(reader.blocks(0, block_length))
+    assert {len(block) for block in blocks[:-1]} <= {block_length}
+    np.testing.assert_array_equal(np.concatenate(blocks), arrays.read(path)[0])
+
+
+def test_a_file_without_samples_is_read_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "none.wav"
+    soundfile.write(path, np.zeros((0, 2)), 44100)
+    assert arrays.read(path)[0].shape == (0, 2)
+
+
+def test_mp3_without_a_length_in_its_header_is_not_called_truncated(tmp_path: Path) -> None:
+    """Many encoders write none; what libsndfile then tells is a guess from the size of the file."""
+    path = tmp_path / "song.mp3"
+    encode(path, "libmp3lame", 44100, tone(), write_xing="0")
+    decoded, _ = arrays.read(path)
+    assert LENGTH <= len(decoded) < LENGTH + 3 * 1152
+    assert soundfile.info(path).frames > len(decoded)
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Path:
+    """Two songs of three seconds in one Ogg, one after the other."""
+    for number in range(2):
+        soundfile.write(tmp_path / f"{number}.ogg", noise(132300, 2, number), 44100, "VORBIS")
+        ogg.set_serial(tmp_path / f"{number}.ogg", b"abc%d" % number)
+    (tmp_path / "chain.ogg").write_bytes(b"".join((tmp_path / f"{number}.ogg").read_bytes() for number in range(2)))
+    return tmp_path / "chain.ogg"
+
+
+def test_a_chain_of_oggs_is_read_to_its_end(chain: Path) -> None:
+    """FFmpeg makes some samples of what the end of one and the beginning of the next would be together."""
+    decoded, _ = arrays.read(chain)
+    assert 0 <= len(decoded) - 2 * 132300 < 256
+    for number, part in enumerate((decoded[:132300], decoded[-132300:])):
+        whole, _ = soundfile.read(chain.with_name(f"{number}.ogg"))
+        np.testing.assert_allclose(part[256:], whole[256:], atol=1e-4)
+
+
+def test_damage_in_a_later_stream_of_a_chain_becomes_silence_too(chain: Path) -> None:
+    """Its time stamps begin again at 0."""
+    data = bytearray(chain.read_bytes())
+    data[len(data) * 3 // 4] ^= 255
+    chain.write_bytes(data)
+    with decoding.open_audio(chain) as reader:
+        length = sum(len(block) for block in reader.blocks())
+    assert length == pytest.approx(2 * 132300, abs=256)
+    (line,) = reader.warnings
+    assert re.search(r"damaged at [45]\.\d+ s: \d\.\d+ s became silence", line)
+
+
+def test_a_jump_of_time_stamps_is_told_once_and_a_gap_after_it_is_silence(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "song.mka"), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for number in range(10):
+            frame = av.AudioFrame.from_ndarray(np.ones((1, 800), np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 8000, 800 * number
+            for packet in stream.encode(frame):
+                later = (700 if number >= 3 else 0) + (0.5 if number >= 7 else 0)
+                packet.pts = packet.dts = packet.pts + round(later / packet.time_base)
+                container.mux(packet)
+    with decoding.open_audio(tmp_path / "song.mka") as reader:
+        samples = np.concatenate(list(reader.blocks()))
+    assert reader.warnings == [
+        "time stamps jump by 700 s at 0.300 s: taken for no gap",
+        "damaged at 0.700 s: 0.500 s became silence",
+    ]
+    assert (len(samples), np.flatnonzero(samples == 0).tolist()) == (12000, list(range(5600, 9600)))
+
+
+@pytest.mark.parametrize("end", [None, -1])
+def test_flac_from_a_pipe_is_read_to_its_end_which_must_be_there(end: int | None, tmp_path: Path) -> None:
+    """Its header counts 0 samples: nobody could go back and write how many."""
+    path = tmp_path / "song.flac"
+    soundfile.write(path, tone(), 44100, "PCM_16")
+    whole, _ = arrays.read(path)
+    data = path.read_bytes()
+    path.write_bytes((data[:21] + bytes([data[21] & 0xF0]) + bytes(4) + data[26:])[:end])
+    if end is None:
+        np.testing.assert_array_equal(arrays.read(path)[0], whole)
+    else:
+        assert refusal(path).endswith("is truncated: it ends within a block of samples")
+
+
+@pytest.mark.parametrize("told", [0, 0x7FFFEFFC, 0x7FFFF000, 0x7FFFFF00, 0x80000000, 0xFFFFFFD3, 0xFFFFFFFF])
+def test_wav_from_a_pipe_is_read_to_its_end(tmp_path: Path, told: int) -> None:
+    path = tmp_path / "pipe.wav"
+    soundfile.write(path, tone(), 44100, "PCM_16")
+    whole, _ = arrays.read(path)
+    content = path.read_bytes()
+    place = content.index(b"data") + 4
+    path.write_bytes(content[:place] + struct.pack("<I", told) + content[place + 4 :])
+    np.testing.assert_array_equal(arrays.read(path)[0], whole)
+
+
+@pytest.mark.parametrize("name", ["Für Elise.wav", "夜に駆ける.flac", "🎵 mit 'Quotes' \".ogg", "%d {x} [y].m4a"])
+def test_any_name_is_read(tmp_path: Path, name: str) -> None:
+    path, ending = tmp_path / name, name.rpartition(".")[2]
+    if ending in CODECS:
+        encode(path, *CODECS[ending], tone())
+    else:
+        arrays.write(path, tone(), 44100, SUBTYPES[ending])
+    assert len(arrays.read(path)[0]) >= LENGTH
+
+
+def test_a_tag_in_another_encoding_is_no_reason_to_refuse_a_song(tmp_path: Path) -> None:
+    path = tmp_path / "song.mka"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "Café"
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.ones((1, 800), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+    path.write_bytes(path.read_bytes().replace("fé".encode(), b"f\xe9!"))
+    with decoding.open_audio(path) as reader:
+        assert reader.info.tags["title"] == "Caf\ufffd!"
+    read, write = os.pipe()
+    os.write(write, path.read_bytes())
+    os.close(write)
+    with open(read, "rb") as pipe, decoding.open_audio(pipe) as reader:
+        assert reader.info.tags["title"] == "Caf\ufffd!"
+
+
+def missing(path: Path) -> None:
+    pass
+
+
+def folder(path: Path) -> None:
+    path.mkdir()
+
+
+def empty(path: Path) -> None:
+    path.touch()
+
+
+def text(path: Path) -> None:
+    path.write_text("These are no samples.\n" * 100)
+
+
+def random_bytes(path: Path) -> None:
+    path.write_bytes(np.random.default_rng(0).bytes(20000))
+
+
+def cut(path: Path) -> None:
+    soundfile.write(path, tone(), 44100, "PCM_16")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def cut_by_a_byte(path: Path) -> None:
+    soundfile.write(path, tone(), 44100, "PCM_16")
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def cut_between_frames(path: Path) -> None:
+    soundfile.write(path, tone(), 44100, "PCM_16")
+    path.write_bytes(path.read_bytes().rpartition(b"\xff\xf8")[0])
+
+
+def damaged_in_the_middle(path: Path) -> None:
+    soundfile.write(path, tone(length=3 * BLOCK_LENGTH), 44100, "PCM_16")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 255
+    path.write_bytes(data)
+
+
+def header_alone(path: Path) -> None:
+    soundfile.write(path, tone(), 44100, "PCM_16")
+    path.write_bytes(path.read_bytes()[:20])
+
+
+def not_a_number(path: Path) -> None:
+    samples = tone()
+    samples[4410, 1] = np.nan
+    soundfile.write(path, samples, 44100, "FLOAT")
+
+
+def infinite(path: Path) -> None:
+    samples = tone(length=2 * BLOCK_LENGTH)
+    samples[88200:, 0] = -np.inf
+    soundfile.write(path, samples, 44100, "FLOAT")
+
+
+@pytest.mark.parametrize(
+    ("damage", "ending", "message"),
+    [
+        (missing, "wav", "no such file"),
+        (folder, "wav", "is a folder"),
+        (empty, "wav", "is empty"),
+        *((text, ending, "is not an audio file") for ending in ("wav", "flac", "ogg", "mp3", "m4a", "aiff")),
+        *((random_bytes, ending, "is not an audio file") for ending in ("wav", "flac", "mp3")),
+        (cut, "wav", "is truncated"),
+        (cut_by_a_byte, "wav", "is truncated"),
+        (cut, "aiff", "is truncated"),
+        (cut, "flac", r"is truncated: its end is missing, from about \d\.\d s on$"),
+        (cut_by_a_byte, "flac", r"is truncated: its end is missing, from about \d\.\d s on$"),
+        (cut_between_frames, "flac", "is truncated: "),
+        (damaged_in_the_middle, "flac", r"is damaged at about 1\.5 s$"),
+        (header_alone, "wav", "is not an audio file"),
+        (header_alone, "flac", "is not an audio file"),
+        (not_a_number, "wav", r"NaN or infinite sample at 0\.100 s"),
+        (infinite, "wav", r"NaN or infinite sample at 2\.000 s"),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_bad_files_are_refused_by_name(
+    tmp_path: Path, damage: Callable[[Path], None], ending: str, message: str
+) -> None:
+    path = tmp_path / f"bäd file.{ending}"
+    damage(path)
+    assert re.search(message, refusal(path))
+
+
+def test_a_file_that_cannot_be_looked_at_is_refused_by_name(tmp_path: Path) -> None:
+    assert refusal(tmp_path / (300 * "y") / "song.wav").endswith("song.wav: cannot be read: File name too long")
+
+
+def test_of_samples_that_are_no_numbers_zeros_are_made_if_wanted_and_the_first_is_told(tmp_path: Path) -> None:
+    samples = tone(length=2 * BLOCK_LENGTH)
+    samples[[4410, 4411, 88200], 1] = np.nan, np.nan, -np.inf
+    soundfile.write(tmp_path / "song.wav", samples, 44100, "FLOAT")
+    with decoding.open_audio(tmp_path / "song.wav", zero_bad_samples=True) as reader:
+        np.testing.assert_array_equal(np.concatenate(list(reader.blocks())), np.where(np.isfinite(samples), samples, 0))
+    assert reader.warnings == ["3 NaN or infinite samples from 0.100 s on were set to zero"]
+
+
+def test_a_sample_beyond_all_measure_is_refused_beside_one_that_is_made_zero_too(tmp_path: Path) -> None:
+    samples = tone()
+    samples[[441, 4410], 1] = np.nan, 1e38
+    soundfile.write(tmp_path / "song.wav", samples, 44100, "FLOAT")
+    with (
+        decoding.open_audio(tmp_path / "song.wav", zero_bad_samples=True) as reader,
+        pytest.raises(AudioError, match=r"has a sample of 1e\+38 at 0\.100 s; full scale is 1$"),
+    ):
+        list(reader.blocks())
+
+
+@pytest.mark.parametrize("start", [0, 70_000, 3 * BLOCK_LENGTH - 1])
+def test_a_flac_that_ends_early_is_called_so_wherever_reading_begins(start: int, tmp_path: Path) -> None:
+    path = tmp_path / "song.flac"
+    soundfile.write(path, np.random.default_rng(0).uniform(-1, 1, (3 * BLOCK_LENGTH, 2)), 44100)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with decoding.open_audio(path) as reader, pytest.raises(AudioError) as caught:
+        list(reader.blocks(start))
+    assert str(caught.value).startswith(f"{path}: is truncated: its end is missing, from about ")
+
+
+def test_a_cut_m4a_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "song.m4a"
+    encode(path, *CODECS["m4a"], tone())
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    refusal(path)
+
+
+def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "silent.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25, width=32, height=32, pix_fmt="yuv420p")
+        frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    assert "no audio stream" in refusal(path)
+
+
+def test_streams_of_a_container_are_told_apart(tmp_path: Path) -> None:
+    path, tones = tmp_path / "song.mp4", [tone(pitch=pitch) for pitch in (300, 700)]
+    encode(path, "aac", 44100, *tones)
+    for number, samples in enumerate(tones):
+        decoded, sample_rate = arrays.read_stream(path, number)
+        assert sample_rate == 44100
+        np.testing.assert_allclose(decoded[2000:7000], samples[2000:7000], atol=0.05)

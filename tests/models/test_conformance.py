@@ -1,0 +1,218 @@
+"""What every architecture owes, whatever it is: the tests find them by themselves."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from conftest import ops
+
+from tfwavesep import config, models
+from tfwavesep.backends import Backend, open_backend
+from tfwavesep.backends.litert import LiteRTBackend
+from tfwavesep.backends.saved_model import SavedModelBackend
+from tfwavesep.config import Preset
+from tfwavesep.errors import ConfigError
+from tfwavesep.models.ensemble import Member
+from tfwavesep.release import export, fidelity, quantization, signatures
+from tfwavesep.training import losses
+
+SMALL: dict[str, dict[str, Any]] = {
+    "wavenet": {"filters": 4, "stacks": 2, "dilations": 3, "head": (6, 5)},
+    "framed_wavenet": {"stride": 8, "analysis_filters": 12, "filters": 4, "stacks": 2, "dilations": 3},
+    "deepconvsep": {"window": 16, "filters": 3, "taps": 3, "bottleneck": 5, "patch_frames": 9, "patch_hop": 3},
+    "banded_wavenet": {"size": 16, "hop": 4, "groups": 2, "bands": ((2, 1), (1, 2)), "filters": 4, "dilations": 2},
+    "waveunet": {"levels": 3, "filters": 4, "kernel": 5, "merge_kernel": 3},
+}
+SMALL["ensemble"] = {
+    "members": tuple(
+        Member(architecture=name, sizes=json.loads(json.dumps(SMALL[name])))
+        for name in ("banded_wavenet", "framed_wavenet", "banded_wavenet")
+    )
+}
+"""Sizes that make each architecture small; one that is not named here is tested at its presets' sizes."""
+
+ARCHITECTURES = models.available()
+
+
+def preset_of(architecture: str) -> Preset:
+    """The first preset of an architecture, made small."""
+    presets = [config.load_preset(name) for name in config.preset_names()]
+    preset = next(p for p in presets if p.architecture == architecture)
+    small = dataclasses.replace(preset.model, **SMALL.get(architecture, {}))
+    target_length = -(-64 // small.block) * small.block
+    return dataclasses.replace(preset, model=small, data=dataclasses.replace(preset.data, target_length=target_length))
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def preset(request: pytest.FixtureRequest) -> Preset:
+    return preset_of(request.param)
+
+
+@pytest.fixture
+def network(preset: Preset) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return models.build(preset.architecture, preset.model)
+
+
+def noise(preset: Preset, target_length: int, batch: int = 1, seed: int = 0) -> np.ndarray:
+    shape = (batch, preset.model.input_length(target_length), preset.model.channels)
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def test_every_architecture_has_a_preset() -> None:
+    used = {config.load_preset(name).architecture for name in config.preset_names()}
+    assert used == set(ARCHITECTURES)
+
+
+def test_shapes_follow_the_formula(preset: Preset, network: keras.Model) -> None:
+    for target_length in (preset.model.block, 3 * preset.model.block):
+        estimates = network(noise(preset, target_length, batch=2))
+        assert estimates.shape == (2, len(preset.model.stems), target_length, preset.model.channels)
+
+
+def test_input_and_output_are_named(network: keras.Model) -> None:
+    assert network.inputs[0].name.split(":")[0] == "mixture"
+    assert network.output_names == ["stems"]
+
+
+@pytest.fixture
+def mixed_precision() -> Iterator[None]:
+    """What is built meanwhile computes in bfloat16."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+def test_mixed_precision_puts_out_float32(mixed_precision: None, preset: Preset, network: keras.Model) -> None:
+    """Also within: what sums to the mixture does so as exactly as float32 can."""
+    mixture = noise(preset, preset.data.target_length)
+    stems = network(mixture)
+    assert network.outputs[0].dtype == stems.dtype == "float32"
+    if preset.model.residual is None:
+        context = preset.model.context
+        np.testing.assert_allclose(stems.numpy().sum(axis=1), mixture[:, context:-context], atol=1e-5)
+
+
+def test_receptive_field_is_the_formulas(preset: Preset, network: keras.Model) -> None:
+    """No output sample depends on input beyond the context, and some output sample depends on its very ends."""
+    import tensorflow as tf
+
+    length = preset.model.block
+    mixture = tf.constant(noise(preset, length))
+    with tf.GradientTape() as tape:
+        tape.watch(mixture)
+        first_stem = tf.reduce_sum(network(mixture, training=True)[:, 0])  # the form that has a gradient
+    reached = np.flatnonzero(np.abs(tape.gradient(first_stem, mixture)).sum(axis=(0, 2)))
+    context = preset.model.context
+    assert reached[0] <= preset.model.block
+    assert reached[-1] >= 2 * context - 1
+    assert preset.model.input_length(length) == length + 2 * context
+
+
+def test_shifting_the_input_shifts_the_output(preset: Preset, network: keras.Model) -> None:
+    block = preset.model.block
+    mixture = noise(preset, 4 * block)
+    whole = network(mixture).numpy()
+    shifted = network(mixture[:, block:]).numpy()
+    np.testing.assert_allclose(shifted, whole[:, :, block:], atol=1e-5)
+
+
+def test_lengths_that_cannot_work_are_refused(preset: Preset) -> None:
+    with pytest.raises(ConfigError, match="positive multiple"):
+        preset.model.input_length(0)
+    if preset.model.block > 1:
+        with pytest.raises(ConfigError, match=f"nearest: {preset.model.block}"):
+            preset.model.input_length(preset.model.block + 1)
+
+
+def test_config_round_trip(preset: Preset) -> None:
+    assert config.preset_from_dict(preset.to_dict()) == preset
+
+
+def test_keras_round_trip(preset: Preset, network: keras.Model, tmp_path: Path) -> None:
+    network.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    mixture = noise(preset, preset.data.target_length)
+    np.testing.assert_array_equal(network(mixture), again(mixture))
+
+
+def test_training_form_equals_inference_form(preset: Preset, network: keras.Model) -> None:
+    mixture = noise(preset, preset.data.target_length)
+    np.testing.assert_allclose(network(mixture, training=True), network(mixture, training=False), atol=1e-5)
+
+
+def test_fit_lowers_the_loss(preset: Preset, network: keras.Model) -> None:
+    length = preset.data.target_length
+    targets = len(preset.model.targets)
+    mixture = noise(preset, length, batch=4)
+    inner = mixture[:, preset.model.context : preset.model.context + length]
+    references = np.stack([inner / targets] * targets, axis=1)
+    network.compile(keras.optimizers.Adam(1e-3), losses.make(preset.loss.name, preset.loss.options))
+    history = network.fit(mixture, references, epochs=8, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+
+
+PARITY = {
+    "SavedModel": (1e-5, export.LEAST_SNR["none"]),
+    "Serving": (1e-5, export.LEAST_SNR["none"]),
+    "TFLite none": (1e-5, export.LEAST_SNR["none"]),
+    "TFLite float16": (0.01, export.LEAST_SNR["float16"]),
+    "TFLite int8-weights": (0.1, export.LEAST_SNR["int8-weights"]),
+    "TFLite dynamic": (0.3, export.LEAST_SNR["dynamic"]),
+    "TFLite int8": (0.5, export.LEAST_SNR["int8"]),
+}
+"""Bounds beside Keras: the largest error as a share of the largest sample, and the least SNR in dB."""
+
+
+@pytest.fixture
+def forms(preset: Preset, network: keras.Model, tmp_path: Path) -> Iterator[dict[str, Backend]]:
+    """The network in every form that is not Keras."""
+    signatures.write(network, preset.model, tmp_path / "1")
+    opened: dict[str, Backend] = {"SavedModel": SavedModelBackend(tmp_path / "1", preset.model)}
+    tflite = export.to_tflite(tmp_path / "1")
+    calibration = [0.1 * noise(preset, 4 * preset.model.block, seed=seed) for seed in range(4)]
+    for form in quantization.FORMS:
+        path = tmp_path / f"{form}.tflite"
+        path.write_bytes(quantization.quantize(tflite, form, calibration))
+        assert not [op for op in ops(path) if op.startswith(("Flex", "CUSTOM"))], form
+        opened[f"TFLite {form}"] = LiteRTBackend(path, preset.model)
+    if find_spec("tensorflow_serving"):
+        import tf_serving
+
+        with tf_serving.grpc_server(tf_serving.Model(tmp_path / "1")) as url:
+            yield {**opened, "Serving": open_backend(url)}
+    else:
+        yield opened
+
+
+def test_every_form_gives_keras_stems(
+    preset: Preset, network: keras.Model, forms: dict[str, Backend], record_property: Callable[[str, Any], None]
+) -> None:
+    """With batch and time free."""
+    outside = []
+    for name, form in forms.items():
+        errors, ratios = [], []
+        for batch, blocks in ((1, 4), (2, 1), (1, 3)):
+            mixture = 0.1 * noise(preset, blocks * preset.model.block, batch, seed=9)
+            expected, estimates = network(mixture).numpy(), form.predict(mixture)
+            errors.append(float(np.abs(estimates - expected).max() / np.abs(expected).max()))
+            ratios.append(fidelity.snr(expected, estimates))
+        record_property("parity", (preset.architecture, name, max(errors), min(ratios)))
+        if not (max(errors) <= PARITY[name][0] and min(ratios) >= PARITY[name][1]):
+            outside.append((name, max(errors), min(ratios)))
+    assert not outside
+
+
+def test_tflite_has_native_ops_only(preset: Preset, network: keras.Model, tmp_path: Path) -> None:
+    signatures.write(network, preset.model, tmp_path / "1")
+    (tmp_path / "model.tflite").write_bytes(export.to_tflite(tmp_path / "1"))
+    used = ops(tmp_path / "model.tflite")
+    assert "CONV_2D" in used
+    assert not [op for op in used if "SPACE" in op or op.startswith(("Flex", "CUSTOM"))]

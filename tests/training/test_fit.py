@@ -1,0 +1,448 @@
+"""Training: a record that says it all, the best weights, and an interruption that changes nothing."""
+
+import dataclasses
+import json
+import math
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import Run
+
+from tfwavesep import models
+from tfwavesep.config import Preset, load_preset, override, preset_from_dict, read_json
+from tfwavesep.data import examples, tracks
+from tfwavesep.errors import ConfigError, DataError, ModelError, OutputExistsError, TfwavesepError
+from tfwavesep.models.ensemble import Config, Member
+from tfwavesep.training import fit, hosts, losses, read_history, train
+
+SHORT = (
+    *("training.epochs=5", "training.steps_per_epoch=5", "training.schedule=cosine"),
+    *("training.batch_size=2", "data.target_length=2000", "training.average=0.8", "training.weight_decay=0.01"),
+)
+"""Five epochs of five small steps, whose learning rate follows the number of steps; the weights' averages are kept."""
+
+
+def test_who_resumes_a_training_that_is_not_there_is_told(tmp_path: Path) -> None:
+    told: list[str] = []
+    with pytest.raises(DataError):
+        train(load_preset("tiny"), tmp_path / "no music", tmp_path / "run", resume=True, report=told.append)
+    assert told[0] == f"{tmp_path / 'run'}: holds no training to go on with; a new one begins"
+
+
+def record_of(workdir: Path) -> dict:
+    return json.loads((workdir / "run.json").read_text())
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def weights_of(workdir: Path) -> list[np.ndarray]:
+    return keras.saving.load_model(workdir / "model.keras").get_weights()
+
+
+def validation_loss(workdir: Path, preset: Preset, root: Path) -> float:
+    """Of the model that a training left, on the validation fragments, computed anew."""
+    model = keras.saving.load_model(workdir / "model.keras")
+    model.compile(loss=losses.make(preset.loss.name, preset.loss.options))
+    return float(model.evaluate(examples.open_datasets(preset, root).valid, verbose=0))
+
+
+def test_a_run_says_all_about_itself(trained: Path, tiny: Preset, data_root: Path) -> None:
+    preset = override(tiny, ["training.epochs=2"])
+    assert json.loads((trained / "config.json").read_text()) == preset.to_dict()
+    record, history = record_of(trained), read_history(trained)
+    assert record["preset"] == preset.to_dict()
+    assert record["versions"]["tensorflow"] == version("tensorflow")
+    found = [*tracks.find_tracks(data_root, "train"), *tracks.find_tracks(data_root, "valid")]
+    assert record["data"]["fingerprint"] == tracks.fingerprint(found)
+    assert [row["epoch"] for row in history] == list(range(record["epochs"])) == [0, 1]
+    best = min(history, key=lambda row: row["val_loss"])
+    assert (record["best_epoch"], record["val_loss"]) == (best["epoch"] + 1, best["val_loss"])
+    assert all(math.isfinite(row["loss"]) and math.isfinite(row["val_loss"]) for row in history)
+    assert list((trained / "logs").rglob("events*"))
+    assert not [path for path in trained.iterdir() if path.name.startswith(".")]
+
+
+def test_the_model_has_the_least_validation_loss(trained: Path, tiny: Preset, data_root: Path) -> None:
+    least = min(row["val_loss"] for row in read_history(trained))
+    assert validation_loss(trained, tiny, data_root) == pytest.approx(least, rel=1e-5)
+
+
+def test_the_averages_are_what_is_validated_and_kept(tiny: Preset, data_root: Path, tmp_path: Path) -> None:
+    preset = override(tiny, ["training.epochs=2", "training.average=0.9", "training.learning_rate=0.02"])
+    train(preset, data_root, tmp_path / "run", report=lambda line: None)
+    least = min(row["val_loss"] for row in read_history(tmp_path / "run"))
+    assert validation_loss(tmp_path / "run", preset, data_root) == pytest.approx(least, rel=1e-5)
+    latest = keras.saving.load_model(tmp_path / "run" / "latest.keras")
+    kept = zip(weights_of(tmp_path / "run"), latest.get_weights(), strict=True)
+    assert max(np.abs(average - weight).max() for average, weight in kept) > 1e-3
+
+
+@pytest.fixture(scope="module")
+def stopped(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Preset]:
+    """A training that jumps about, with a patience of 2 epochs of one step."""
+    settings = ["training.epochs=40", "training.patience=2", "training.learning_rate=0.3", "training.steps_per_epoch=1"]
+    preset = override(load_preset("tiny"), settings)
+    workdir = tmp_path_factory.mktemp("stopped")
+    train(preset, data_root, workdir, report=lambda line: None)
+    return workdir, preset
+
+
+def test_early_stopping_waits_and_restores_the_best(stopped: tuple[Path, Preset], data_root: Path) -> None:
+    workdir, preset = stopped
+    losses = [row["val_loss"] for row in read_history(workdir)]
+    assert len(losses) < preset.training.epochs
+    assert len(losses) - 1 - int(np.argmin(losses)) == preset.training.patience
+    assert record_of(workdir)["best_epoch"] == int(np.argmin(losses)) + 1
+    assert validation_loss(workdir, preset, data_root) == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_resuming_what_has_stopped_trains_no_further(
+    stopped: tuple[Path, Preset], data_root: Path, tmp_path: Path
+) -> None:
+    workdir = Path(shutil.copytree(stopped[0], tmp_path / "run"))
+    train(stopped[1], data_root, workdir, resume=True, report=lambda line: None)
+    for name in ("history.csv", "latest.keras", "best.weights.h5"):
+        assert (workdir / name).read_bytes() == (stopped[0] / name).read_bytes()
+    assert record_of(workdir)["epochs"] == record_of(stopped[0])["epochs"]
+
+
+def test_resuming_what_is_complete_changes_nothing(trained: Path, run: Run, data_root: Path, tmp_path: Path) -> None:
+    workdir = Path(shutil.copytree(trained, tmp_path / "run"))
+    result = run("train", "tiny", "--data", data_root, "-o", workdir, "--set", "training.epochs=2", "--resume")
+    assert result.exit_code == 0, result.output
+    for name in ("config.json", "history.csv", "latest.keras"):
+        assert (workdir / name).read_bytes() == (trained / name).read_bytes()
+    np.testing.assert_equal(weights_of(workdir), weights_of(trained))
+
+
+def test_a_budget_of_cpu_time_ends_the_training_and_is_kept_over_a_resume(
+    tiny: Preset, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that gives ten seconds to each epoch's steps, and an hour to each validation."""
+    ticks = iter(range(10**6))
+    monkeypatch.setattr("time.process_time", lambda: (n := next(ticks)) // 2 * 3600.0 + n % 2 * 10)
+    settings = ["training.epochs=9", "training.steps_per_epoch=1", "training.cpu_seconds=25"]
+    preset = override(tiny, settings)
+    train(preset, data_root, tmp_path / "run", report=lambda line: None)
+    assert [row["cpu_seconds"] for row in read_history(tmp_path / "run")] == [10, 20, 30]
+    (tmp_path / "run" / "model.keras").unlink()
+    train(preset, data_root, tmp_path / "run", resume=True, report=lambda line: None)
+    assert [row["cpu_seconds"] for row in read_history(tmp_path / "run")] == [10, 20, 30]
+    more = override(preset, ["training.cpu_seconds=35"])
+    (tmp_path / "run" / "config.json").write_text(json.dumps(more.to_dict()))
+    train(more, data_root, tmp_path / "run", resume=True, report=lambda line: None)
+    assert [row["cpu_seconds"] for row in read_history(tmp_path / "run")] == [10, 20, 30, 40]
+
+
+def arguments(workdir: Path, root: Path, *more: str) -> list[str]:
+    settings = [word for setting in SHORT for word in ("--set", setting)]
+    return ["train", "tiny", "--data", str(root), "-o", str(workdir), *settings, *more]
+
+
+def rows(workdir: Path) -> int:
+    """Epochs in a training's history so far."""
+    history = workdir / "history.csv"
+    return len(history.read_text().splitlines()) - 1 if history.exists() else 0
+
+
+def kill_after(epochs: int, workdir: Path, root: Path) -> None:
+    """Train in another process, and kill it as soon as its history has so many epochs."""
+    command = [sys.executable, "-m", "tfwavesep_cli", *arguments(workdir, root)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and rows(workdir) < epochs:
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL, "the training ended before it could be killed"
+
+
+@pytest.fixture(scope="module")
+def unbroken(run: Run, data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training that nothing interrupts."""
+    workdir = tmp_path_factory.mktemp("unbroken")
+    result = run(*arguments(workdir, data_root))
+    assert result.exit_code == 0, result.output
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def killed(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same training, killed after its second epoch."""
+    workdir = tmp_path_factory.mktemp("killed")
+    kill_after(2, workdir, data_root)
+    return workdir
+
+
+def as_killed(workdir: Path) -> None:
+    """Leave it as it is."""
+
+
+def before_the_checkpoint(workdir: Path) -> None:
+    """The process died after it wrote an epoch's history, and while it wrote its checkpoint."""
+    number = rows(workdir)
+    with (workdir / "history.csv").open("a") as file:
+        file.write(f"{number},0.0,0.0\n")
+    (workdir / ".writing-latest.keras").write_bytes(b"half")
+
+
+def without_checkpoint(workdir: Path) -> None:
+    """The process died in the first epoch."""
+    (workdir / "latest.keras").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("state", [as_killed, before_the_checkpoint, without_checkpoint])
+def test_a_killed_training_goes_on_as_if_nothing_had_been(
+    state: Callable[[Path], None], killed: Path, unbroken: Path, run: Run, data_root: Path, tmp_path: Path
+) -> None:
+    workdir = Path(shutil.copytree(killed, tmp_path / "run"))
+    assert not (workdir / "model.keras").exists()
+    state(workdir)
+    result = run(*arguments(workdir, data_root, "--resume"))
+    assert result.exit_code == 0, result.output
+    assert read_history(workdir) == read_history(unbroken)
+    np.testing.assert_equal(weights_of(workdir), weights_of(unbroken))
+
+
+def test_mixed_precision_leaves_a_float32_model(tiny: Preset, data_root: Path, tmp_path: Path) -> None:
+    settings = ["training.mixed_precision=true", "training.epochs=1", "training.steps_per_epoch=2"]
+    lines: list[str] = []
+    train(override(tiny, settings), data_root, tmp_path / "run", report=lines.append)
+    model = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    latest = keras.saving.load_model(tmp_path / "run" / "latest.keras")
+    assert "mixed_bfloat16" in {layer.dtype_policy.name for layer in latest.layers}
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_loss_that_is_not_finite_ends_with_one_clear_line(run: Run, data_root: Path, tmp_path: Path) -> None:
+    result = run("train", "tiny", "--data", data_root, "-o", tmp_path / "run",
+                 "--set", "training.learning_rate=1e30", "--set", "training.steps_per_epoch=3")  # fmt: skip
+    assert result.exit_code == 1
+    (error,) = [line for line in result.output.splitlines() if line.startswith("Error:")]
+    assert "training.learning_rate" in error
+    assert not (tmp_path / "run" / "model.keras").exists()
+
+
+def the_same(preset: Preset) -> Preset:
+    return override(preset, ["training.epochs=2"])
+
+
+def another_seed(preset: Preset) -> Preset:
+    return override(the_same(preset), ["training.seed=1"])
+
+
+@pytest.mark.parametrize(
+    ("preset_of", "resume", "error", "message"),
+    [
+        (the_same, False, OutputExistsError, "--resume"),
+        (another_seed, False, OutputExistsError, "--resume"),
+        (another_seed, True, ModelError, r"training\.seed \(0 there, 1 asked for\)"),
+    ],
+)
+def test_a_training_that_is_there_is_kept(
+    preset_of: Callable[[Preset], Preset], resume: bool, error: type[TfwavesepError], message: str,
+    tiny: Preset, trained: Path, data_root: Path,
+) -> None:  # fmt: skip
+    before = contents(trained)
+    with pytest.raises(error, match=message):
+        train(preset_of(tiny), data_root, trained, resume=resume)
+    assert contents(trained) == before
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="needs git")
+def test_the_commit_is_that_of_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of a repository in which it was merely installed; and one can see where it was changed."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(tmp_path), "-c", "user.name=me", "-c", "user.email=me@home", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    source = tmp_path / "package" / "fit.py"
+    source.parent.mkdir()
+    source.write_text("as it was")
+    monkeypatch.setattr(fit, "__file__", str(source))
+    assert fit._commit() is None
+    git("init")
+    git("commit", "--allow-empty", "-m", "a project")
+    assert fit._commit() is None
+    git("add", ".")
+    git("commit", "-m", "a package")
+    git("tag", "-m", "a release", "v1")
+    assert fit._commit() == git("rev-parse", "HEAD")
+    source.write_text("changed")
+    assert fit._commit() == git("rev-parse", "HEAD") + "-dirty"
+
+
+def test_an_unknown_loss_is_refused_before_the_data_is_touched(tiny: Preset, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown loss 'l3'"):
+        train(override(tiny, ["loss.name=l3"]), tmp_path / "nowhere", tmp_path / "run", report=lambda line: None)
+    assert not (tmp_path / "run").exists()
+
+
+def test_going_on_with_other_data_is_refused(trained: Path, tiny: Preset, data_root: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(data_root, tmp_path / "other")
+    shutil.rmtree(other / "train" / "train 0")
+    two_epochs = override(tiny, ["training.epochs=2"])
+    with pytest.raises(ModelError, match="on other data"):
+        train(two_epochs, other, trained, resume=True)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("place", ["folder", "folder/file"])
+def test_a_place_with_something_else_is_kept(
+    place: str, resume: bool, tiny: Preset, data_root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").write_text("mine")
+    with pytest.raises(OutputExistsError, match="holds no training"):
+        train(tiny, data_root, tmp_path / place, resume=resume)
+    assert contents(tmp_path) == {tmp_path / "folder" / "file": b"mine"}
+
+
+def test_data_that_cannot_be_used_leaves_the_folder_free(tiny: Preset, tmp_path: Path) -> None:
+    with pytest.raises(DataError):
+        train(tiny, tmp_path / "nothing", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_two_devices_learn_what_one_does(data_root: Path, tmp_path: Path) -> None:
+    """At the same global batch; two logical CPUs stand for GPUs, and are found by themselves."""
+    script = str(Path(__file__).with_name("mirrored.py"))
+    curves = []
+    for count in (1, 2):
+        command = [sys.executable, script, str(count), str(tmp_path / str(count)), str(data_root)]
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert output.splitlines()[-1] == f"replicas {count}"
+        curves.append([(row["loss"], row["val_loss"]) for row in read_history(tmp_path / str(count))])
+    assert len(curves[0]) == 2
+    np.testing.assert_allclose(curves[1], curves[0], rtol=1e-5)
+
+
+def on_hosts(count: int, workdir: Path, root: Path, *stop: str) -> None:
+    """Train in so many processes, each with its part of every batch."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    script = str(Path(__file__).with_name("on_hosts.py"))
+    processes = [
+        subprocess.Popen(
+            [sys.executable, script, str(workdir), str(root), *stop],
+            env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", hosts.COUNT: str(count),
+                 hosts.ADDRESSES: address, hosts.ID: str(number)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for number in range(count)
+    ]  # fmt: skip
+    for number, process in enumerate(processes):
+        output, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors
+        assert ("validation" in output) == (number == 0)
+
+
+@pytest.mark.slow
+def test_two_machines_learn_what_one_does(data_root: Path, tmp_path: Path) -> None:
+    """At the same global batch, also when they go on after an interruption; two processes stand for machines."""
+    pytest.importorskip("jax", reason="several machines: needs pip install 'tfwavesep[jax]'")
+    one, two = tmp_path / "one", tmp_path / "two"
+    on_hosts(1, one, data_root)
+    on_hosts(2, two, data_root, "1")
+    assert not (two / "model.keras").exists()
+    on_hosts(2, two, data_root)
+    curves = [[(row["loss"], row["val_loss"]) for row in read_history(folder)] for folder in (one, two)]
+    assert len(curves[0]) == 2
+    np.testing.assert_allclose(curves[1], curves[0], rtol=1e-5)
+    assert {path.name for path in one.iterdir()} == {path.name for path in two.iterdir()}
+    for ours, theirs in zip(weights_of(one), weights_of(two), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_several_machines_are_refused(
+    tiny: Preset, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = {"cluster": {"chief": ["a:1"], "worker": ["b:1"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+    with pytest.raises(ConfigError, match=r"TF_CONFIG asks for several machines: .* \(keras#20585\)"):
+        train(tiny, data_root, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("count", "address", "number", "message"),
+    [
+        ("2", "first:1234", "0", "only JAX trains on several machines"),
+        ("2", "first:1234", "2", "must be a number of machines, HOST:PORT of the first"),
+        ("two", "first:1234", "0", "must be a number of machines"),
+        ("2", "", "0", "must be a number of machines"),
+    ],
+)
+def test_several_machines_that_cannot_meet_are_refused(
+    count: str, address: str, number: str, message: str, tiny: Preset, data_root: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for name, value in ((hosts.COUNT, count), (hosts.ADDRESSES, address), (hosts.ID, number)):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=message):
+        train(tiny, data_root, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def pair(tiny: Preset) -> Preset:
+    """An ensemble of two tiny networks."""
+    sizes = {"filters": 4, "stacks": 1, "dilations": 3, "head": [8, 4]}
+    members = (
+        Member(architecture="wavenet", sizes=sizes),
+        Member(architecture="wavenet", sizes={**sizes, "filters": 6}),
+    )
+    model = Config(sample_rate=8000, channels=1, stems=tiny.model.stems, residual="other", members=members)
+    few = dataclasses.replace(tiny.training, epochs=2, steps_per_epoch=4)
+    return dataclasses.replace(tiny, architecture="ensemble", model=model, training=few)
+
+
+def test_the_networks_of_an_ensemble_are_trained_one_by_one(pair: Preset, data_root: Path, tmp_path: Path) -> None:
+    """Each is a training like any other, from a seed of its own; together they are their mean. What is missing is
+    trained by going on, to the same weights, and nothing else is."""
+    told: list[str] = []
+    train(pair, data_root, tmp_path / "run", report=told.append)
+    assert "networks; wrote" in told[-1]
+    assert pair.members[0].training.seed != pair.members[1].training.seed
+    for number, member in enumerate(pair.members, start=1):
+        assert preset_from_dict(read_json(tmp_path / "run" / str(number) / "config.json")) == member
+        assert [row["epoch"] for row in read_history(tmp_path / "run" / str(number))] == [0, 1]
+    record = read_json(tmp_path / "run" / "run.json")
+    assert record["preset"] == pair.to_dict()
+    assert [each["preset"] for each in record["members"]] == [member.to_dict() for member in pair.members]
+
+    def weights(run: Path) -> list[np.ndarray]:
+        return list(models.load(run / "model.keras").get_weights())
+
+    together, apart = weights(tmp_path / "run"), [weights(tmp_path / "run" / number) for number in ("1", "2")]
+    assert all(np.array_equal(a, b) for a, b in zip(together, [*apart[0], *apart[1]], strict=True))
+
+    before = (tmp_path / "run" / "1" / "history.csv").read_text()
+    shutil.rmtree(tmp_path / "run" / "2")
+    with pytest.raises(OutputExistsError, match="--resume"):
+        train(pair, data_root, tmp_path / "run", report=told.append)
+    train(pair, data_root, tmp_path / "run", resume=True, report=told.append)
+    assert (tmp_path / "run" / "1" / "history.csv").read_text() == before
+    assert all(np.array_equal(a, b) for a, b in zip(together, weights(tmp_path / "run"), strict=True))
+
+
+def test_an_ensemble_takes_no_place_of_something_else(pair: Preset, data_root: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(OutputExistsError, match="is not empty and holds no training"):
+        train(pair, data_root, tmp_path, resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]

@@ -1,0 +1,84 @@
+"""Audio in: files and pipes of any kind, decoded block by block. No TensorFlow here.
+
+soundfile reads WAV, FLAC, AIFF and their like, and Ogg; PyAV, whose wheels bring FFmpeg along, reads pipes and all the
+rest (MP3, m4a, mp4, ...), so that nothing has to be installed on the system. A file whose end is
+missing is refused; where its middle is damaged, silence takes the place of what is lost, and the reader says where.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tfwavesep.audio.decoding import sndfile
+from tfwavesep.audio.decoding._decoder import AudioInfo, Decoder
+from tfwavesep.audio.decoding._reader import BLOCK_LENGTH, Reader
+from tfwavesep.audio.decoding.ffmpeg import AvDecoder
+from tfwavesep.audio.decoding.raw import RawDecoder, RawFormat
+from tfwavesep.errors import AudioError
+from tfwavesep.places import local
+
+__all__ = ["BLOCK_LENGTH", "AudioInfo", "RawFormat", "Reader", "open_audio"]
+
+
+@contextmanager
+def open_audio(
+    source: Path | BinaryIO, raw: RawFormat | None = None, zero_bad_samples: bool = False, stream: int = 0
+) -> Iterator[Reader]:
+    """Open a file or a pipe.
+
+    Args:
+        source: a path, which may be a named pipe's; or a URL's place, see `places.place`, of which a copy is read; or an
+            open binary file that need not be seekable.
+        raw: what it holds if it has no header.
+        zero_bad_samples: whether NaN and infinite samples become zeros; else they are an error.
+        stream: which of a container's audio streams. The first of a `.stem.mp4` is the mixture.
+
+    Raises:
+        AudioError: there is no such file, it is empty, truncated, or not audio.
+        StoreError: a URL's store does not answer.
+    """
+    with ExitStack() as stack:
+        if hasattr(source, "read"):
+            name, opened = "standard input", _reopened(source)
+        else:
+            name, opened = str(source), stack.enter_context(local(source))
+        decoder = _decoder(opened, name, raw, stream)
+        stack.callback(decoder.close)
+        yield Reader(name, decoder, zero_bad_samples)
+
+
+def _reopened(file: Any) -> Path | BinaryIO:
+    """A regular file by its path, if it is at its beginning, so that all is known of it that is known of files."""
+    with suppress(OSError):  # not a file of the system, or a pipe
+        path = Path(f"/proc/self/fd/{file.fileno()}")
+        if file.tell() == 0 and path.is_file() and os.access(path, os.R_OK):
+            return path
+    return file
+
+
+def _decoder(source: Path | BinaryIO, name: str, raw: RawFormat | None, stream: int) -> Decoder:
+    if isinstance(source, Path):
+        _check_is_file(source, name)
+        if raw is None and not stream and stat.S_ISREG(source.stat().st_mode) and sndfile.suits(source, name):
+            return sndfile.SoundfileDecoder(source, name)
+        source = source.open("rb", buffering=0)
+    if raw:
+        return RawDecoder(source, name, raw)
+    return AvDecoder(source, name, stream)
+
+
+def _check_is_file(path: Path, name: str) -> None:
+    if os.path.isdir(path):
+        raise AudioError(f"{name}: is a folder, not an audio file")
+    try:
+        mode = path.stat()
+    except OSError as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+        raise AudioError(f"{name}: {reason}") from error
+    if stat.S_ISREG(mode.st_mode) and mode.st_size == 0:
+        raise AudioError(f"{name}: is empty (0 bytes)")
+    if not os.access(path, os.R_OK):
+        raise AudioError(f"{name}: may not be read (check its permissions)")

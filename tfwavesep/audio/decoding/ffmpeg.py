@@ -1,0 +1,241 @@
+"""FFmpeg, by PyAV: pipes, what is compressed with loss, and containers."""
+
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from tfwavesep.audio.decoding._decoder import TAGS, AudioInfo, read_what_is_there
+from tfwavesep.audio.wavfile import read_header
+from tfwavesep.errors import AudioError
+
+GAP_SECONDS = 0.05
+"""Time stamps may be this far from where the samples decoded so far have led; webm's are whole milliseconds."""
+
+LONGEST_GAP_SECONDS = 600
+"""Time stamps that are farther ahead tell of another clock, not of lost samples."""
+
+
+class _Pipe:
+    """What FFmpeg needs of a pipe, which looks at a WAV's header itself.
+
+    Attributes:
+        head: what was read already.
+        frames: samples per channel that a WAV promises, or None.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._read = read_what_is_there(file)
+        self.head, self.frames = read_header(self._read_all)
+        self._left = self.head
+
+    def _read_all(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size and (more := self._read(size - len(data))):
+            data += more
+        return data
+
+    def read(self, size: int) -> bytes:
+        if self._left:
+            given, self._left = self._left[:size], self._left[size:]
+            return given
+        return self._read(size)
+
+
+class AvDecoder:
+    """FFmpeg, for pipes, for what is compressed with loss, and for containers.
+
+    The first audio is decoded at once: some codecs know their rate and channels only then.
+    """
+
+    def __init__(self, file: BinaryIO, name: str, stream: int = 0) -> None:
+        self.damages: list[str] = []
+        self._file, self.name = file, name
+        self._frames: int | None = None
+        self._start: float | None = None
+        self._origin = 0.0
+        self._seekable = file.seekable()
+        try:
+            self._open(stream)
+        except AudioError:
+            self.close()
+            raise
+
+    def _open(self, stream: int) -> None:
+        import av
+
+        self._counted = self._seekable and _has_frame_count(self._file)
+        try:
+            if self._seekable:
+                self._container = av.open(self._file, metadata_errors="replace")
+            else:
+                self._container = self._open_pipe()
+            if len(self._container.streams.audio) <= stream:
+                raise AudioError(f"{self.name}: has no audio stream")
+            self._stream = self._container.streams.audio[stream]
+            if self._stream.codec_context is None:
+                raise AudioError(f"{self.name}: is not an audio file this program can read (unknown codec)")
+            self._decoded = self._decode()
+            self._first = next(self._decoded, None)
+        except (av.error.FFmpegError, ValueError) as error:
+            raise AudioError(f"{self.name}: is not an audio file this program can read") from error
+        self.info = self._describe()
+
+    def _open_pipe(self) -> Any:
+        """FFmpeg would read seconds of a WAV to see whether its samples are something else in disguise."""
+        import av
+
+        pipe = _Pipe(self._file)
+        if not pipe.head:
+            raise AudioError(f"{self.name}: is empty (0 bytes)")
+        self._frames = pipe.frames
+        options = {"probesize": "4096"} if pipe.head[8:12] == b"WAVE" else {}
+        return av.open(pipe, options=options, metadata_errors="replace")
+
+    def _describe(self) -> AudioInfo:
+        context = self._stream.codec_context
+        if self._first is None and not (context.sample_rate and context.channels):  # FFmpeg went by the name alone
+            raise AudioError(f"{self.name}: is not an audio file this program can read")
+        rate, channels = (context.sample_rate, context.channels) if self._first is None else self._form(self._first[0])
+        if self._frames:
+            return AudioInfo(rate, channels, self._frames, self._frames / rate, None, self._tags())
+        seconds, exact = self._promise()
+        frames = round(seconds * rate) if seconds and exact else None
+        return AudioInfo(rate, channels, frames, seconds, None, self._tags())
+
+    def _promise(self) -> tuple[float | None, bool]:
+        """How long the audio should be by its header, and whether that is to the sample."""
+        kind, stream = self._container.format.name, self._stream
+        if stream.duration is None:
+            whole = self._container.duration
+            return (whole / 1e6 if whole and whole > 0 else None), False
+        seconds = float(stream.duration * stream.time_base)
+        return seconds, kind == "flac"
+
+    def _tags(self) -> dict[str, str]:
+        given = {**self._container.metadata, **self._stream.metadata}
+        names = {key.lower(): text for key, text in given.items() if text}
+        names.setdefault("tracknumber", names.get("track", ""))
+        return {tag: names[tag] for tag in TAGS if names.get(tag)}
+
+    @staticmethod
+    def _form(frame: Any) -> tuple[int, int]:
+        return frame.sample_rate, frame.layout.nb_channels
+
+    def blocks(self, start: int, block_length: int) -> Iterator[np.ndarray]:
+        import av
+
+        place = 0
+        try:
+            for samples in self._placed():
+                yield from (samples[max(0, start - place) :],) if place + len(samples) > start else ()
+                place += len(samples)
+        except av.error.PatchWelcomeError as error:
+            about = f"{place / self.info.sample_rate:.3f} s"
+            raise AudioError(f"{self.name}: changes at {about} to what FFmpeg cannot decode, another rate?") from error
+        except av.error.FFmpegError as error:
+            raise AudioError(f"{self.name}: is damaged: {error.strerror}") from error
+        self._refuse_truncated(place)
+
+    def _refuse_truncated(self, place: int) -> None:
+        seconds, promised = place / self.info.sample_rate, self._promised_seconds()
+        if promised is None or seconds >= promised - GAP_SECONDS * 2:
+            return
+        if self.damages:
+            self.damages.append(f"{promised - seconds:.3f} s shorter than its header promises")
+        else:
+            raise AudioError(
+                f"{self.name}: is truncated: its header promises {promised:.3f} s, {seconds:.3f} s could be decoded"
+            )
+
+    def _promised_seconds(self) -> float | None:
+        """What a header promises that can be relied on; others guess from the size of the file, or count the pictures
+        too."""
+        kind = self._container.format.name
+        if kind == "mp3" and not self._counted:
+            return None
+        if not self._stream.duration or not any(name in kind for name in ("mp3", "mp4", "asf", "caf")):
+            return None
+        return float(self._stream.duration * self._stream.time_base)
+
+    def _placed(self) -> Iterator[np.ndarray]:
+        """Decoded samples, with silence where some are missing by their time stamps."""
+        rate, place = self.info.sample_rate, 0
+        for frame, lost in chain([self._first] if self._first else [], self._decoded):
+            if self._form(frame) != (rate, self.info.channels):
+                raise AudioError(f"{self.name}: changes its rate or channels at {place / rate:.3f} s")
+            gap = self._gap(frame, place)
+            if lost or gap > GAP_SECONDS * rate:
+                gap = max(gap, lost)
+                self.damages.append(f"damaged at {place / rate:.3f} s: {gap / rate:.3f} s became silence")
+                yield np.zeros((gap, self.info.channels), np.float32)
+                place += gap
+            samples = _to_float(frame)
+            place += len(samples)
+            yield samples
+
+    def _gap(self, frame: Any, place: int) -> int:
+        """Samples that are missing before a frame by its time stamp. Where time stamps begin again, as in the next
+        stream of a chain, or jump far ahead, they count from there on."""
+        if frame.pts is None:
+            return 0
+        time, rate = float(frame.pts * frame.time_base), self.info.sample_rate
+        if self._start is None:
+            self._start = self._origin = time
+        gap = round((time - self._origin) * rate) - place
+        if gap >= LONGEST_GAP_SECONDS * rate:
+            self.damages.append(f"time stamps jump by {gap / rate:.0f} s at {place / rate:.3f} s: taken for no gap")
+        elif gap > -rate or time > self._start:
+            return gap
+        self._origin = time - place / rate
+        return 0
+
+    def _decode(self) -> Iterator[tuple[Any, int]]:
+        """Frames, each with the number of samples that could not be decoded before it."""
+        import av
+
+        lost, samples, size = 0.0, 0, 1
+        for packet in self._container.demux(self._stream):
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError:  # as long as sound packets of its size
+                lost += max(1.0, packet.size * samples / size)
+                continue
+            size += packet.size
+            for frame in frames:
+                yield frame, round(lost)
+                lost, samples = 0.0, samples + frame.samples
+        if lost and self._container.format.name == "flac" and self._stream.duration is None:
+            raise AudioError(f"{self.name}: is truncated: it ends within a block of samples")
+
+    def close(self) -> None:
+        with suppress(AttributeError):
+            self._container.close()
+        self._file.close()
+
+
+def _to_float(frame: Any) -> np.ndarray:
+    """A frame of any sample format as float32 `(time, channels)`."""
+    samples = frame.to_ndarray()
+    samples = samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels)
+    if samples.dtype == np.uint8:
+        samples, scale = samples.astype(np.int16) - 128, 128
+    else:
+        scale = 1 if samples.dtype.kind == "f" else 1 << (8 * samples.dtype.itemsize - 1)
+    return np.ascontiguousarray(samples.astype(np.float32) / np.float32(scale))
+
+
+def _has_frame_count(file: BinaryIO) -> bool:
+    """Whether an MP3 tells how many frames it has, in the tag of Xing or LAME within its first frame."""
+    head = file.read(10)
+    skip = 0
+    if head[:3] == b"ID3" and len(head) == 10:
+        skip = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
+    file.seek(skip)
+    start = file.read(4096)
+    file.seek(0)
+    tag = max(start.find(b"Xing"), start.find(b"Info"))
+    return tag >= 0 and len(start) >= tag + 8 and bool(struct.unpack_from(">I", start, tag + 4)[0] & 1)

@@ -1,0 +1,109 @@
+"""libsndfile, by soundfile: WAV, FLAC, AIFF and their like, and Ogg, to the sample."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from tfwavesep.audio import ogg
+from tfwavesep.audio.decoding._decoder import TAGS, AudioInfo
+from tfwavesep.audio.wavfile import is_unknown, read_header
+from tfwavesep.errors import AudioError
+
+INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+"""Depths of integer samples, by libsndfile's names."""
+
+MALFORMED = 3
+"""libsndfile's code for a file of a kind it knows, but damaged."""
+
+COUNT_MAX = 2**63 - 1
+"""libsndfile's number of frames where it does not know."""
+
+MAGIC = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"riff", b".snd", b"caff", b"fLaC", b"OggS")
+"""How the files begin that libsndfile reads to the sample. It reads MP3 too, but prints what it thinks of it."""
+
+
+def suits(path: Path, name: str) -> bool:
+    """Damaged Ogg does not, nor do chains of streams: libsndfile hides what is missing."""
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic == b"OggS":
+        ended, sound = ogg.inspect(path)
+        if not ended:
+            raise AudioError(f"{name}: is truncated: its last page is missing")
+        return sound
+    return magic in MAGIC and _opens(path, name, magic)
+
+
+def _opens(path: Path, name: str, magic: bytes) -> bool:
+    try:
+        frames = soundfile.info(os.fsencode(path)).frames
+    except soundfile.LibsndfileError as error:
+        if error.code == MALFORMED and magic == b"caff":
+            raise AudioError(f"{name}: is truncated or damaged: {error.error_string}") from error
+        return False
+    return frames != COUNT_MAX and not (frames == 0 and magic == b"RIFF" and _has_uncounted_data(path))
+
+
+def _has_uncounted_data(path: Path) -> bool:
+    """Whether bytes follow a WAV's header that tells of none: its recorder stopped before it filled in the length."""
+    with path.open("rb") as file:
+        header, _ = read_header(file.read)
+    return len(header) < path.stat().st_size
+
+
+class SoundfileDecoder:
+    """libsndfile, for files of a known length."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.damages: list[str] = []
+        self._path, self._name = path, name
+        self._file = soundfile.SoundFile(os.fsencode(path))
+        _refuse_by_log(name, self._file.extra_info)
+        bits = INTEGER_BITS.get(self._file.subtype)
+        tags = {key: value for key, value in self._file.copy_metadata().items() if key in TAGS}
+        self.info = AudioInfo(
+            self._file.samplerate,
+            self._file.channels,
+            self._file.frames,
+            self._file.frames / self._file.samplerate,
+            bits,
+            tags,
+            bits is not None or self._file.subtype in ("FLOAT", "DOUBLE"),
+        )
+
+    def blocks(self, start: int, block_length: int) -> Iterator[np.ndarray]:
+        place = min(start, self._file.frames)
+        try:
+            self._file.seek(place)
+            while len(block := self._file.read(block_length, dtype="float32", always_2d=True)):
+                yield block
+                place += len(block)
+        except soundfile.LibsndfileError as error:
+            about = f"about {place / self.info.sample_rate:.1f} s"
+            how = f"damaged at {about}" if self._has_end() else f"truncated: its end is missing, from {about} on"
+            raise AudioError(f"{self._name}: is {how}") from error
+
+    def _has_end(self) -> bool:
+        """Whether the last sample is there. Nothing can be asked any more of a file that could not be read."""
+        try:
+            with soundfile.SoundFile(os.fsencode(self._path)) as file:
+                file.seek(file.frames - 1)
+                return len(file.read(1)) == 1
+        except soundfile.LibsndfileError:
+            return False
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _refuse_by_log(name: str, log: str) -> None:
+    """libsndfile reads most files that end early as if they were whole, and says so only in its log."""
+    for line in log.splitlines():
+        chunk, _, rest = line.partition(":")
+        if chunk.strip() in ("data", "SSND", "Data Size", "BODY", "riff", "Riff size") and "should be" in rest:
+            told, real = (int(word) for word in rest.replace("(should be", "").rstrip(") ").split())
+            if real < told and not is_unknown(told):
+                raise AudioError(f"{name}: is truncated: its header promises {told} bytes of audio, {real} are there")

@@ -1,0 +1,214 @@
+"""The only writer of models on disk: Keras, SavedModel and TFLite side by side, checked against each other."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfwavesep import backends, store
+from tfwavesep.config import read_json
+from tfwavesep.data import Track, find_tracks
+from tfwavesep.errors import ModelError, OutputError, OutputExistsError
+from tfwavesep.hush import hushed
+from tfwavesep.places import absolute, cannot_write
+from tfwavesep.release import fidelity, quantization, signatures
+from tfwavesep.release.fidelity import Fidelity, snr
+from tfwavesep.store import KERAS, SAVED_MODEL, TFLITE, StoredConfig
+from tfwavesep.training import Trained, trained
+
+LEAST_SNR = {"none": 80.0, "float16": 45.0, "int8-weights": 25.0, "dynamic": 10.0, "int8": 10.0}
+"""What a `.tflite` must reach with Keras' stems as what is expected, in dB; the SavedModel must reach the first."""
+
+CALIBRATION_TRACKS = 16
+
+
+def export_model(
+    runs: Path | Sequence[Path],
+    folder: Path,
+    licence: str | None = None,
+    scores: Path | None = None,
+    overwrite: bool = False,
+    quantize: str = "none",
+    data: Path | None = None,
+) -> Path:
+    """Write a trained model as `config.json`, `model.keras`, `1/` (SavedModel) and `model.tflite`.
+
+    Everything is written beside `folder`, loaded again and compared with Keras; only then does it take its place.
+
+    Args:
+        runs: a training's folder, or the `model.keras` in it; or a model folder, to write it anew. Several become one
+            model, which gives the mean of their stems.
+        folder: of the model; its name is the model's. It is at once a base path for TensorFlow Serving. If it ends in
+            `.zip`, the model becomes a zip file.
+        licence: of the weights, for `config.json`; by default that of the model folder, or "not stated".
+        scores: the `scores.json` of an evaluation of this model, for `config.json`.
+        overwrite: whether a model that is there may be replaced.
+        quantize: the form of `model.tflite`, one of `quantization.FORMS`.
+        data: data root; its validation tracks tell what the form of `model.tflite` costs in SDR, its train tracks are
+            what int8 is calibrated on.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        ConfigError: there is no such form, int8 has no data root, or the networks differ in rate, channels or stems.
+        DataError: the data root has no tracks.
+        ModelError: there is no trained model, it is a model's and not what was exported, or an exported form differs
+            from Keras.
+        OutputError: `folder` cannot be written.
+        OutputExistsError: `folder` exists; or is not a model, or holds something else too, and so is not overwritten.
+    """
+    quantization.check_form(quantize, music=data is not None)
+    _check_place(folder, overwrite)
+    tracks = find_tracks(data, "valid") if data else []
+    source = trained.join([trained.read(run) for run in ([runs] if isinstance(runs, Path) else runs)])
+    config = StoredConfig.of(source.preset.model)
+    calibration = calibration_segments(data, config) if data and quantize == "int8" else []
+    place = absolute(folder)
+    with _beside(place) as beside:
+        source.network.save(beside / KERAS)
+        signatures.write(source.network, config, beside / SAVED_MODEL)
+        signatures.write_warmup(config, beside.name, beside / SAVED_MODEL)
+        tflite = quantization.quantize(to_tflite(beside / SAVED_MODEL), quantize, calibration)
+        (beside / TFLITE).write_bytes(tflite)
+        _compare(beside, config, quantize, calibration)
+        about = _describe(source, licence, scores)
+        about["tflite"] = _describe_tflite(beside, config, quantize, tracks)
+        store.write(beside, about)
+        _check_place(folder, overwrite)  # all this took a while
+        _take_place(beside, place)
+    return folder
+
+
+def _check_place(folder: Path, overwrite: bool) -> None:
+    """Only what `export` wrote may be replaced, and only on request."""
+    if not os.path.lexists(folder):
+        return
+    try:
+        foreign = store.strangers(folder)
+    except (ModelError, OSError) as error:
+        raise OutputExistsError(f"{folder}: exists and is not a model; choose another name") from error
+    if foreign:
+        raise OutputExistsError(f"{folder}: holds {foreign[0]}, which is not the model's; choose another name")
+    if not overwrite:
+        raise OutputExistsError(f"{folder}: exists already; --overwrite replaces it, or choose another name")
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """A new folder to write to, next to where `folder` is to be; what is still there when the block ends disappears.
+
+    Raises:
+        OutputError: it cannot be written to.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent)
+    except OSError as error:
+        raise cannot_write(folder.parent, error) from error
+    with temporary as name:
+        beside = Path(name) / folder.name.removesuffix(".zip")
+        beside.mkdir()
+        try:
+            yield beside
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
+
+
+def _take_place(beside: Path, folder: Path) -> None:
+    """Rename what was written to what it is to be. What is there is moved aside, and back if that fails; only then it
+    is removed."""
+    if folder.suffix == ".zip":
+        archive = beside.parent / folder.name
+        store.pack(beside, archive)
+        archive.replace(folder)
+        return
+    old = folder.with_name(f"{beside.parent.name}.old")
+    try:
+        if folder.exists():
+            folder.rename(old)
+        beside.rename(folder)
+    finally:
+        if os.path.lexists(old) and not folder.exists():
+            old.rename(folder)
+    if old.is_symlink():
+        old.unlink()
+    else:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _describe(source: Trained, licence: str | None, scores: Path | None) -> dict[str, Any]:
+    """All that is known of the model; the single truth about it once it is on disk."""
+    preset = source.preset
+    values = preset.to_dict()
+    return {
+        "description": preset.description,
+        "architecture": preset.architecture,
+        "model": values["model"],
+        "context": preset.model.context,
+        "block": preset.model.block,
+        "licence": licence or source.licence,
+        "scores": read_json(scores) if scores else None,
+        "training": {key: value for key, value in source.record.items() if key != "preset"},
+        "preset": values,
+    }
+
+
+def _describe_tflite(folder: Path, config: StoredConfig, form: str, tracks: list[Track]) -> dict[str, Any]:
+    """How `model.tflite` was made, and what that costs on music."""
+    return {
+        "quantisation": form,
+        "bytes": (folder / TFLITE).stat().st_size,
+        "beside_keras": _fidelity(folder, config, tracks).to_dict() if tracks else None,
+    }
+
+
+def _fidelity(folder: Path, config: StoredConfig, tracks: list[Track]) -> Fidelity:
+    keras_form, tflite = (backends.open_form(folder / name, config) for name in (KERAS, TFLITE))
+    return fidelity.measure(keras_form, tflite, tracks)
+
+
+def calibration_segments(data: Path, config: StoredConfig) -> list[np.ndarray]:
+    """Music of the train tracks for int8 to take its ranges from; see `quantization.quantize`."""
+    tracks = find_tracks(data, "train")
+    return fidelity.segments(tracks[:: -(-len(tracks) // CALIBRATION_TRACKS)], config)
+
+
+def to_tflite(saved_model: Path) -> bytes:
+    """The float32 TFLite form of a SavedModel: native ops only, batch and time free."""
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=["serving_default"])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    with hushed():  # it warns of what it sets itself
+        return bytes(converter.convert())
+
+
+def _compare(folder: Path, config: StoredConfig, form: str, music: list[np.ndarray]) -> None:
+    """Load every form again and compare it with Keras, on noise of two lengths and two batch sizes, or on the music
+    that int8 was calibrated on."""
+    reference, saved_model, tflite = (
+        backends.open_form(folder / name, config) for name in (KERAS, SAVED_MODEL, TFLITE)
+    )
+    for mixture in music[:2] or _noise(config):
+        expected = reference.predict(mixture)
+        for name, other, least in ((SAVED_MODEL, saved_model, "none"), (TFLITE, tflite, form)):
+            estimates = other.predict(mixture)
+            if estimates.shape != expected.shape:
+                raise ModelError(f"{name} gives the shape {estimates.shape}, Keras {expected.shape}; not written")
+            found = snr(expected, estimates)
+            if not found >= LEAST_SNR[least]:
+                raise ModelError(
+                    f"{name} differs from Keras: {found:.1f} dB SNR (at least {LEAST_SNR[least]:.0f}); not written"
+                )
+
+
+def _noise(config: StoredConfig) -> list[np.ndarray]:
+    noise = np.random.default_rng(0)
+    lengths = (blocks * config.block * -(-256 // config.block) for blocks in (1, 3))
+    shapes = [(batch, config.input_length(length), config.channels) for batch, length in enumerate(lengths, start=1)]
+    return [(0.1 * noise.standard_normal(shape)).astype(np.float32) for shape in shapes]

@@ -1,0 +1,7 @@
+"""From a mixture to its stems, block by block: the grid, the stream, the separator."""
+
+from tfwavesep.separation.chunking import Grid, Segmenter, segment_length
+from tfwavesep.separation.separator import Separator
+from tfwavesep.separation.streaming import Course, Piece
+
+__all__ = ["Course", "Grid", "Piece", "Segmenter", "Separator", "segment_length"]

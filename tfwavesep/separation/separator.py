@@ -1,0 +1,137 @@
+"""Audio in, stems out: any rate, any number of channels, any length, in constant memory.
+
+One path (`streaming`) serves a file, a pipe, an array and a part of a song, to the same samples.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+
+import numpy as np
+
+from tfwavesep.audio import BLOCK_LENGTH
+from tfwavesep.backends import Backend, open_backend
+from tfwavesep.errors import AudioError, ConfigError
+from tfwavesep.separation.chunking import Grid, segment_length
+from tfwavesep.separation.streaming import Course, Piece, Stream, as_audio
+
+
+class Separator:
+    """Separates with a trained model.
+
+    The last of `targets` is the residual: what is left when the others are taken from the mixture, at the
+    input's rate, so that all of them sum to the mixture.
+
+    Args:
+        backend: the model's runtime.
+        segment_seconds: audio that one run of the network yields, None for a fitting one. Different values give the
+            same stems within rounding (1e-5).
+
+    Raises:
+        ConfigError: `segment_seconds` is not above 0.
+    """
+
+    def __init__(self, backend: Backend, segment_seconds: float | None = None) -> None:
+        if segment_seconds is not None and not 0 < segment_seconds <= 3600:
+            raise ConfigError(f"segment = {segment_seconds} s: above 0, at most 3600")
+        config = backend.config
+        self.backend = backend
+        self.sample_rate = config.sample_rate
+        self.targets = config.targets
+        self.target_length = segment_length(
+            config.context, config.block, config.sample_rate, segment_seconds, backend.max_target_length
+        )
+
+    @classmethod
+    def load(cls, model: str = "default", segment_seconds: float | None = None) -> "Separator":
+        """A separator for a model's name or path, see `backends.open_backend`."""
+        return cls(open_backend(model), segment_seconds)
+
+    def separate(self, mixture: np.ndarray, sample_rate: int) -> dict[str, np.ndarray]:
+        """Separate an array.
+
+        Args:
+            mixture: `(time, channels)`, or `(time,)` for mono; full scale 1.0.
+            sample_rate: of the mixture, in Hz.
+
+        Returns:
+            for each of `targets`, float32 `(time, channels)`, as long as the mixture and at its rate.
+
+        Raises:
+            AudioError: the array has another form, or NaN or infinite samples.
+        """
+        mixture = as_audio(mixture)
+        blocks = (mixture[place : place + BLOCK_LENGTH] for place in range(0, len(mixture), BLOCK_LENGTH))
+        stems = [np.zeros((len(self.targets), 0, mixture.shape[1]), np.float32), *self.stream(blocks, sample_rate)]
+        return dict(zip(self.targets, np.concatenate(stems, axis=1), strict=True))
+
+    def stream(self, blocks: Iterable[np.ndarray], sample_rate: int) -> Iterator[np.ndarray]:
+        """Separate audio that arrives in blocks.
+
+        Args:
+            blocks: `(time, channels)`, full scale 1.0, of any lengths.
+            sample_rate: in Hz.
+
+        Yields:
+            float32 `(targets, time, channels)` as soon as they are ready; together as long as the input, and the
+            same samples however the input was cut.
+
+        Raises:
+            AudioError: a block has another form, or NaN or infinite samples.
+        """
+        for piece in self.separate_range(lambda _: blocks, sample_rate):
+            yield piece.stems
+
+    def separate_range(
+        self,
+        read: Callable[[int], Iterable[np.ndarray]],
+        sample_rate: int,
+        start: int = 0,
+        stop: int | None = None,
+    ) -> Iterator[Piece]:
+        """Separate a part of a song to the same samples, bit for bit, that the whole song gives there: on one fixed
+        grid, with the real neighbours as context. Parts that follow one another, made in any order on any machine
+        with the same kind of runtime, join to the whole.
+
+        Args:
+            read: called with the sample to begin at (0, or some context before `start`); yields the song's blocks
+                `(time, channels)` from there on, of any lengths. No more of them are taken than are needed.
+            sample_rate: in Hz.
+            start: first sample that is wanted.
+            stop: the sample after the last one, or None for the song's end. A song that ends earlier ends there.
+
+        Yields:
+            the next samples, as soon as they are ready.
+
+        Raises:
+            AudioError: a block has another form, or NaN or infinite samples.
+        """
+        blocks = (as_audio(block) for block in read(self.course(sample_rate).reach(start)) if len(block))
+        first = next(blocks, None)
+        if first is None:
+            return
+        for piece in self.open(sample_rate, first.shape[1], start).run(chain([first], blocks)):
+            yield piece[: None if stop is None else stop - start]
+            start += len(piece)
+            if stop is not None and start >= stop:
+                return
+
+    def open(self, sample_rate: int, channels: int, start: int = 0) -> Stream:
+        """For those who push: a stream with `feed(block)` and `flush()`, which yield pieces as they are ready.
+
+        Args:
+            sample_rate: in Hz.
+            channels: of the blocks.
+            start: the first sample that is wanted; feeding begins at `course(sample_rate).reach(start)`.
+        """
+        return Stream(self.backend, self.course(sample_rate), len(self.targets) - 1, channels, start)
+
+    def course(self, sample_rate: int) -> Course:
+        """A song's way as numbers, among them its `latency` in seconds: how long a sample waits at most for those
+        after it (look-ahead, block and resampling; the time to compute comes on top).
+
+        Raises:
+            AudioError: the rate is not above 0.
+        """
+        if sample_rate <= 0:
+            raise AudioError(f"a sample rate of {sample_rate}: must be above 0, in Hz")
+        return Course(sample_rate, self.sample_rate, Grid(self.target_length, self.backend.config.context))

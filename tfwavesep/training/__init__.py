@@ -1,0 +1,7 @@
+"""From a preset and songs to a trained network: losses, the fit, and the folder that a run leaves."""
+
+from tfwavesep.training.fit import train
+from tfwavesep.training.runs import read_history
+from tfwavesep.training.trained import Trained
+
+__all__ = ["Trained", "read_history", "train"]

@@ -1,0 +1,305 @@
+"""Fitting a preset to a data set, and going on after an interruption as if there had been none."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfwavesep import models
+from tfwavesep.config import Preset, preset_from_dict, read_json, write_json
+from tfwavesep.data import examples
+from tfwavesep.errors import ConfigError, ModelError, OutputExistsError
+from tfwavesep.places import atomic
+from tfwavesep.training import hosts, losses, trained
+from tfwavesep.training.callbacks import Checkpoint, CpuBudget, EarlyStopping, Progress, Report, has_stopped
+from tfwavesep.training.runs import BEST, CONFIG, DATA, HISTORY, LATEST, MODEL, RECORD, read_history, write_history
+
+
+def train(
+    preset: Preset,
+    root: Path,
+    workdir: Path,
+    extra: tuple[str, ...] = (),
+    resume: bool = False,
+    report: Report = print,
+) -> Path:
+    """Train a preset. The networks of an ensemble are trained one after another, each by itself in a folder of its own,
+    `workdir/1` and so on.
+
+    Args:
+        preset: what to train, on what, how.
+        root: data root, see `data.find_tracks`.
+        workdir: folder for everything this training writes: `config.json` (the preset as it was resolved),
+            `data.json` (what it is trained on), `history.csv`, TensorBoard's `logs/`, `latest.keras` (with the
+            optimizer's state), `best.weights.h5`, and at the end `model.keras` and `run.json`.
+        extra: further material for single stems, see `data.tracks.find_extra`.
+        resume: go on with the training that `workdir` holds, if it holds one.
+        report: takes lines for people.
+
+    Returns:
+        path of `model.keras`, the weights with the least validation loss.
+
+    Raises:
+        ConfigError: several machines are asked for in a way that cannot work, see `hosts`; or the loss is not one for
+            this model, see `losses.make`.
+        OutputExistsError: `workdir` holds a training and `resume` was not asked for.
+        ModelError: `workdir` holds a training of another preset, or on other data.
+        DataError: the data root has too few tracks.
+    """
+    strategy = _strategy()
+    _check_hosts(preset)
+    if preset.members:
+        return _train_members(preset, root, workdir, extra, resume, report)
+    _check_workdir(workdir, preset, resume)
+    hosts.join(preset.training.batch_size)
+    report = report if hosts.is_first() else _to_nobody
+    losses.make(preset.loss.name, preset.loss.options, preset.model.targets)  # before hours of decoding
+    if resume and not (workdir / CONFIG).exists():
+        report(f"{workdir}: holds no training to go on with; a new one begins")
+    report(f"{preset.name}: preparing {root}")
+    datasets = examples.open_datasets(preset, root, extra)
+    _check_data(workdir, datasets)
+    hosts.wait()
+    if hosts.is_first():
+        write_json(workdir / DATA, datasets.record())
+        write_json(workdir / CONFIG, preset.to_dict())
+    keras.utils.set_random_seed(preset.training.seed)
+    with _precision(preset), strategy.scope():
+        model, past = _start(preset, workdir)
+        config = preset.training
+        first_step = len(past) * config.steps_per_epoch
+        report(_summary(preset, datasets, model, len(past)))
+        model.fit(
+            examples.training_batches(datasets.mixer, config.batch_size, first_step),
+            validation_data=_whole_batches(datasets.valid, config.batch_size),
+            steps_per_epoch=config.steps_per_epoch,
+            initial_epoch=config.epochs if has_stopped(past, config) else len(past),
+            epochs=config.epochs,
+            callbacks=_callbacks(preset, workdir, past, report),
+            shuffle=False,
+            verbose=0,
+        )
+    if hosts.is_first():
+        with hosts.alone():
+            _finish(preset, workdir, datasets, report)
+    hosts.wait()
+    return workdir / MODEL
+
+
+def _train_members(
+    preset: Preset, root: Path, workdir: Path, extra: tuple[str, ...], resume: bool, report: Report
+) -> Path:
+    folders = [workdir / str(number) for number, _ in enumerate(preset.members, start=1)]
+    if not (folders[0] / CONFIG).exists():
+        _check_free(workdir)
+    for member, folder in zip(preset.members, folders, strict=True):
+        train(member, root, folder, extra, resume, report)
+    if hosts.is_first():
+        with hosts.alone():
+            together = trained.join([trained.read(folder) for folder in folders])
+            _save(together.network, workdir)
+            write_json(workdir / CONFIG, preset.to_dict())
+            write_json(workdir / RECORD, {"preset": preset.to_dict(), **together.record})
+            report(f"{preset.name}: the mean of {len(folders)} networks; wrote {workdir / MODEL}")
+    hosts.wait()
+    return workdir / MODEL
+
+
+def _to_nobody(line: str) -> None:
+    """Only the first machine speaks."""
+
+
+def _check_hosts(preset: Preset) -> None:
+    """Several machines must stop after the same epoch."""
+    if hosts.count() > 1 and preset.training.cpu_seconds:
+        raise ConfigError("training.cpu_seconds: a budget of CPU time is one machine's; set it to null for several")
+
+
+def _whole_batches(batches: tf.data.Dataset, size: int) -> tf.data.Dataset:
+    """What several machines can share evenly: all but the last few examples."""
+    return batches.unbatch().batch(size, drop_remainder=True) if hosts.count() > 1 else batches
+
+
+def _check_workdir(workdir: Path, preset: Preset, resume: bool) -> None:
+    """The folder must be free, or hold this very training if it is to go on."""
+    config = workdir / CONFIG
+    if not config.exists():
+        _check_free(workdir)
+        return
+    if not resume:
+        raise OutputExistsError(f"{workdir}: holds a training already; --resume goes on with it, or choose another")
+    there = preset_from_dict(read_json(config))
+    different = _differences(there.to_dict(), preset.to_dict())
+    if different:
+        raise ModelError(f"{workdir}: holds a training of '{there.name}' that differs in {', '.join(different)}")
+
+
+def _check_free(workdir: Path) -> None:
+    if workdir.exists() and not (workdir.is_dir() and not any(workdir.iterdir())):
+        raise OutputExistsError(f"{workdir}: is not empty and holds no training; choose another folder")
+
+
+def _check_data(workdir: Path, datasets: examples.Datasets) -> None:
+    """A training goes on only with the data it began with: the examples that come next depend on it."""
+    path = workdir / DATA
+    if path.exists() and read_json(path) != datasets.record():
+        raise ModelError(f"{workdir}: holds a training on other data; go on with the same --data and --extra")
+
+
+def _differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> list[str]:
+    names: list[str] = []
+    for key in sorted(there.keys() | here.keys()):
+        old, new = there.get(key), here.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            names += _differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            names.append(f"{prefix}{key} ({old!r} there, {new!r} asked for)")
+    return names
+
+
+@contextmanager
+def _precision(preset: Preset) -> Iterator[None]:
+    """Compute in bfloat16 inside the block, if the preset asks for it."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if preset.training.mixed_precision else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _strategy() -> tf.distribute.Strategy:
+    """All GPUs of this machine if it has several, else no distribution.
+
+    Raises:
+        ConfigError: TF_CONFIG asks for several machines.
+    """
+    if _machines(os.environ.get("TF_CONFIG", "")) > 1:
+        raise ConfigError(
+            "TF_CONFIG asks for several machines: Keras 3 does not support MultiWorkerMirroredStrategy (keras#20585); "
+            f"unset it, and use Keras' JAX backend with {hosts.COUNT}, or one machine, of which all GPUs are used"
+        )
+    devices = [device.name for device in tf.config.list_logical_devices("GPU")]
+    return tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else tf.distribute.get_strategy()
+
+
+def _machines(tf_config: str) -> int:
+    """How many machines TensorFlow's TF_CONFIG names."""
+    try:
+        return sum(len(tasks) for tasks in json.loads(tf_config)["cluster"].values())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return 1
+
+
+def _start(preset: Preset, workdir: Path) -> tuple[keras.Model, list[dict[str, float]]]:
+    """A new model, or the latest with its optimizer; and the rows of the epochs it has behind it."""
+    latest = workdir / LATEST
+    if not latest.exists():
+        if hosts.is_first():
+            (workdir / HISTORY).unlink(missing_ok=True)
+        model = models.build(preset.architecture, preset.model)
+        model.compile(_optimizer(preset), losses.make(preset.loss.name, preset.loss.options, preset.model.targets))
+        return model, []
+    model = models.load(latest)
+    epochs = int(model.optimizer.iterations) // preset.training.steps_per_epoch
+    past = [row for row in read_history(workdir) if row["epoch"] < epochs]
+    hosts.wait()  # for all to have read it
+    if hosts.is_first():
+        write_history(workdir, past)
+    return model, past
+
+
+def _optimizer(preset: Preset) -> keras.optimizers.Optimizer:
+    """Adam, as in the paper's released code (1e-3, no schedule there)."""
+    config = preset.training
+    rate: Any = config.learning_rate
+    if config.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, config.epochs * config.steps_per_epoch)
+    average: dict[str, Any] = {"use_ema": True, "ema_momentum": config.average} if config.average else {}
+    return keras.optimizers.Adam(rate, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm, **average)
+
+
+def _callbacks(
+    preset: Preset, workdir: Path, past: list[dict[str, float]], report: Report
+) -> list[keras.callbacks.Callback]:
+    config = preset.training
+    seconds = config.steps_per_epoch * config.batch_size * preset.data.target_length / preset.model.sample_rate
+    losses_before = [row["val_loss"] for row in past]
+    budget = [CpuBudget(config.cpu_seconds, past[-1]["cpu_seconds"] if past else 0.0)] if config.cpu_seconds else []
+    # The averages take the weights' place during validation; the checkpoint comes first, to meet them still there.
+    averages = [keras.callbacks.SwapEMAWeights()] if config.average else []
+    written = [
+        keras.callbacks.CSVLogger(str(workdir / HISTORY), append=True),
+        keras.callbacks.TensorBoard(str(workdir / "logs")),
+        Checkpoint(workdir, losses_before),
+    ]
+    return [
+        keras.callbacks.TerminateOnNaN(),
+        *budget,
+        *(written if hosts.is_first() else []),
+        *averages,
+        EarlyStopping(config.patience, losses_before),
+        Progress(config.epochs, seconds, min(losses_before, default=float("inf")), report),
+    ]
+
+
+def _summary(preset: Preset, datasets: examples.Datasets, model: keras.Model, epochs_done: int) -> str:
+    extra = "".join(f", {count} files of extra {stem}" for stem, count in datasets.extra.items())
+    again = f"; going on after epoch {epochs_done}" if epochs_done else ""
+    return f"{preset.name}: {model.count_params():,} parameters, {datasets.songs} songs{extra}{again}"
+
+
+def _finish(preset: Preset, workdir: Path, datasets: examples.Datasets, report: Report) -> Path:
+    """Write the best weights as a float32 model without its optimizer, and the run's record."""
+    if not (workdir / BEST).exists():
+        raise ModelError(f"{workdir}: no epoch ended with a finite validation loss; lower training.learning_rate")
+    model = models.build(preset.architecture, preset.model)
+    model.load_weights(workdir / BEST)
+    _save(model, workdir)
+    history = read_history(workdir)
+    best = min(history, key=lambda row: row["val_loss"])
+    record = {
+        "preset": preset.to_dict(),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "versions": {name: version(name) for name in ("tfwavesep", "tensorflow", "keras", "numpy")},
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {len(tf.config.list_physical_devices('GPU'))} GPUs",
+        "data": datasets.record(),
+        "epochs": len(history),
+        "best_epoch": int(best["epoch"]) + 1,
+        "val_loss": best["val_loss"],
+    }
+    write_json(workdir / RECORD, record)
+    report(f"best: epoch {record['best_epoch']}, validation loss {best['val_loss']:.4f}; wrote {workdir / MODEL}")
+    return workdir / MODEL
+
+
+def _save(model: keras.Model, workdir: Path) -> None:
+    with atomic(workdir / MODEL) as temporary:
+        model.save(temporary)
+
+
+def _commit() -> str | None:
+    """The git commit of this package's source, with "-dirty" if it was changed since; None if it is no checkout, also
+    where it was installed within one of something else."""
+    file = Path(__file__)
+    try:
+        _git(file.parent, "ls-files", "--error-unmatch", file.name)
+        return _git(file.parent, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

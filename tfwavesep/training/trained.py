@@ -1,0 +1,124 @@
+"""Trained networks, with all that is known of them, as they lie on disk; and several of them as one."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfwavesep import models, store
+from tfwavesep.config import Preset, preset_from_dict, read_json
+from tfwavesep.errors import ConfigError, ModelError
+from tfwavesep.models import ModelConfig
+from tfwavesep.store import KERAS
+from tfwavesep.training.runs import CONFIG, RECORD
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfwavesep.models.ensemble import Config
+
+
+COMMON = frozenset(each.name for each in fields(ModelConfig))
+"""What the networks of one model have in common."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network that was trained.
+
+    Attributes:
+        run: where it lies.
+        preset: what it is and how it was trained.
+        record: of the training.
+        network: with its weights.
+        licence: of the weights.
+    """
+
+    run: Path
+    preset: Preset
+    record: dict[str, Any]
+    network: "keras.Model"
+    licence: str = "not stated"
+
+
+def read(run: Path) -> Trained:
+    """What a training left, or what was exported from one.
+
+    Args:
+        run: a training's folder or a model folder, or the `model.keras` in it.
+
+    Raises:
+        ModelError: the training is not finished, or a file is missing, damaged or not what was exported.
+    """
+    run = run.parent if run.suffix == ".keras" else run
+    for name in (CONFIG, KERAS):
+        if not (run / name).is_file():
+            raise _unfinished(run, name)
+    values = read_json(run / CONFIG)
+    if "preset" in values:  # a model folder
+        store.verify(store.read(run), run / KERAS)
+        preset, record = preset_from_dict(values["preset"]), values.get("training", {})
+        return Trained(run, preset, record, models.load(run / KERAS), values.get("licence", ""))
+    if not (run / RECORD).is_file():
+        raise _unfinished(run, RECORD)
+    return Trained(run, preset_from_dict(values), read_json(run / RECORD), models.load(run / KERAS))
+
+
+def _unfinished(run: Path, missing: str) -> ModelError:
+    return ModelError(f"{run}: has no {missing}; it must be the folder of a finished `tfwavesep train`")
+
+
+def join(trained: Sequence[Trained]) -> Trained:
+    """Several networks as one, which gives the mean of their stems; see `models.ensemble`.
+
+    Args:
+        trained: one, which stays as it is, or several of the same rate, channels and stems.
+
+    Raises:
+        ConfigError: they differ in one of these.
+    """
+    first, *others = trained
+    if not others:
+        return first
+    from tfwavesep.models import ensemble
+
+    for other in others:
+        _check_alike(first, other)
+    common = {name: getattr(first.preset.model, name) for name in COMMON}
+    config = ensemble.Config(**common, members=tuple(_member(each.preset) for each in trained))
+    return Trained(
+        run=first.run,
+        preset=_preset(first.preset, config),
+        record={"members": [{**each.record, "preset": each.preset.to_dict()} for each in trained]},
+        network=ensemble.join(config, [each.network for each in trained]),
+        licence="; ".join(dict.fromkeys(each.licence for each in trained)),
+    )
+
+
+def _check_alike(first: Trained, other: Trained) -> None:
+    for name in COMMON:
+        one, another = (getattr(each.preset.model, name) for each in (first, other))
+        if one != another:
+            raise ConfigError(f"{other.run}: {name} is {another!r}, but {one!r} in {first.run}; one model has one")
+
+
+def _member(preset: Preset) -> Any:
+    from tfwavesep.models.ensemble import Member
+
+    values = preset.to_dict()["model"]
+    return Member(
+        architecture=preset.architecture, sizes={name: values[name] for name in sorted(values.keys() - COMMON)}
+    )
+
+
+def _preset(first: Preset, config: "Config") -> Preset:
+    """What would train them all at once, as the first of them was trained."""
+    length = -(-first.data.target_length // config.block) * config.block
+    return dataclasses.replace(
+        first,
+        description=f"The mean of {len(config.members)} networks. The first: {first.description}",
+        architecture="ensemble",
+        model=config,
+        data=dataclasses.replace(first.data, target_length=length),
+    )
