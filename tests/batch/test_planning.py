@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tfwavesep import audio
+from tfwavesep import audio, places
 from tfwavesep.audio import Format
 from tfwavesep.batch import Manifest
 from tfwavesep.batch.jobs import STDIN, Outcome, Settings
@@ -26,7 +26,7 @@ from tfwavesep.batch.planning import (
     track_name,
 )
 from tfwavesep.errors import AudioError, ConfigError
-from tfwavesep.places import files, sha256
+from tfwavesep.places import sha256
 
 MODEL = Model(("vocals", "other"), "m")
 OUT = Path("out")
@@ -289,7 +289,7 @@ def test_a_song_that_cannot_be_compared_with_its_row_fails_alone(
     touch("vocals", "other")
     manifest = Manifest(Path("m.jsonl"))
     manifest.append(Outcome("single.flac", source_sha256="s"))
-    monkeypatch.setattr(files, "sha256", unreadable)
+    monkeypatch.setattr(places, "sha256", unreadable)
     planned = made("single.flac", "album/2.wav", existing="skip", manifest=manifest)
     assert [str(job.source) for job in planned.jobs] == ["album/2.wav"]
     assert [(outcome.status, outcome.error) for outcome in planned.settled] == [("failed", message)]

@@ -16,7 +16,7 @@ import sys
 sys.path.insert(0, {here!r})
 from pathlib import Path
 from doubles import separator
-from tfwavesep.batch import Job, Settings, run
+from tfwavesep.batch.jobs import Job, Settings, run
 from tfwavesep.audio import Format
 stems = {{stem: Path({out!r}) / f"{{stem}}.{extension}" for stem in ("vocals", "drums", "bass", "other")}}
 run(separator(1, 1), Job(Path({song!r}), stems, Settings(form=Format.parse({extension!r}))))

@@ -142,8 +142,8 @@ def test_a_worker_that_is_told_to_leave_while_it_loads_leaves_quietly() -> None:
         "        os.kill(os.getpid(), signal.SIGTERM)\n"
         "    except SystemExit as left:\n"
         "        raise ImportError('initialization failed') from left\n"
-        "batch.load = load\n"
-        "batch._serve(None, None)\n"
+        "workers.load = load\n"
+        "workers._serve(None, None)\n"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (-signal.SIGTERM, "")

@@ -18,11 +18,11 @@ def main(count: int, workdir: Path, root: Path) -> None:
     listed = tf.config.list_logical_devices
     tf.config.list_logical_devices = lambda kind=None: listed("CPU" if kind == "GPU" else kind)
 
-    from tfwavesep import training
     from tfwavesep.config import load_preset, override
+    from tfwavesep.training import fit
 
-    training.train(override(load_preset("tiny"), CHANGES), root, workdir, report=lambda line: None)
-    print(f"replicas {training._strategy().num_replicas_in_sync}")
+    fit.train(override(load_preset("tiny"), CHANGES), root, workdir, report=lambda line: None)
+    print(f"replicas {fit._strategy().num_replicas_in_sync}")
 
 
 if __name__ == "__main__":

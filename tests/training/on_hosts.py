@@ -13,17 +13,17 @@ def main(workdir: Path, root: Path, stop: int | None = None) -> None:
     """Go on with what is there; be interrupted after so many epochs."""
     import keras
 
-    from tfwavesep import training
     from tfwavesep.config import load_preset, override
+    from tfwavesep.training import fit
 
     class Interruption(keras.callbacks.Callback):
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             if epoch + 1 == stop:
                 sys.exit()
 
-    callbacks = training._callbacks
-    training._callbacks = lambda *arguments: [*callbacks(*arguments), Interruption()]
-    training.train(override(load_preset("tiny"), CHANGES), root, workdir, resume=True)
+    callbacks = fit._callbacks
+    fit._callbacks = lambda *arguments: [*callbacks(*arguments), Interruption()]
+    fit.train(override(load_preset("tiny"), CHANGES), root, workdir, resume=True)
 
 
 if __name__ == "__main__":

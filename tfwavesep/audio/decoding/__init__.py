@@ -30,7 +30,7 @@ def open_audio(
     """Open a file or a pipe.
 
     Args:
-        source: a path, which may be a named pipe's; or a URL's place, see `places.place`, of which a copy is read; or an
+        source: a path, a named pipe's too; or a URL's place, see `places.place`, of which a copy is read; or an
             open binary file that need not be seekable.
         raw: what it holds if it has no header.
         zero_bad_samples: whether NaN and infinite samples become zeros; else they are an error.
