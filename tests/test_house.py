@@ -67,7 +67,7 @@ def test_the_wings_are_all_there_is() -> None:
 
 def test_the_picture_shows_them_in_this_order() -> None:
     picture = (ROOT / "docs" / "house.svg").read_text()
-    shown = " ".join(re.findall(r'font-weight="600"[^>]*>([^<]+)<', picture)).split()
+    shown = " ".join(re.findall(r'font-weight="600" fill="#1b1f24"[^>]*>([^<]+)<', picture)).split()
     assert [name for name in shown if name in WINGS] == WINGS
 
 
