@@ -155,12 +155,13 @@ def _engine(
     options: dict[str, Any], settings: "Settings", separator: "Separator", folder: Path, songs: list[Path]
 ) -> "Iterator[Callable[[list[Job], Monitor], None]]":
     """What runs jobs, ready to do so."""
-    from tfwavesep import batch
-    from tfwavesep.batch import cluster
-
     if options["engine"] == "local":
+        from tfwavesep import batch
+
         yield lambda jobs, monitor: batch.run(jobs, separator, options["jobs"] or 1, monitor)
         return
+    from tfwavesep.batch import cluster
+
     size = cluster.Size(options["jobs"], options["worker_cpus"], options["worker_gpus"])
     with cluster.joined(options["address"]):
         cluster.check(settings, size, folder, songs)
