@@ -1,6 +1,6 @@
 """The command as a user meets it: `tfwavesep separate` on a song of four minutes, and where its time goes.
 
-    python benchmarks/command.py [MODEL]
+    python -m benchmarks.speed.command [MODEL]
 
 From the start of the process to the end of the last file, on one core and on two; then each stage alone, on one core.
 Writes the section "command" of SPEED.md.
@@ -17,11 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import measure
 import numpy as np
 import soundfile
-from measure import CORES, TURNS, Contender, Run, Target, race
 
+from benchmarks.speed import page
+from benchmarks.speed.contenders import CORES, TURNS, Contender, Run, keep_to, race
+from benchmarks.speed.page import Target
 from tfwavesep.audio import BLOCK_LENGTH, Format, open_audio
 from tfwavesep.evaluation import markdown
 from tfwavesep.separation import Separator
@@ -55,7 +56,7 @@ def separate(song: Path, folder: Path, cores: int, model: str = "default", *opti
     process = subprocess.Popen(
         [*command, "--overwrite", *options],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,
-        preexec_fn=lambda: measure.keep_to(cores),
+        preexec_fn=lambda: keep_to(cores),
     )  # fmt: skip
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - began
@@ -157,7 +158,7 @@ def main() -> None:
         f"Each stage alone on one core; the command does the model's beside the others':\n\n"
         f"{markdown([['stage', ''], *stages])}"
     )
-    measure.publish("command", text, targets(found))
+    page.publish("command", text, targets(found))
     print(text)
 
 

@@ -1,6 +1,6 @@
 """Time and memory of the command against the song's length; time and memory of a run against the batch.
 
-    python benchmarks/scaling.py [MODEL] [--lengths 10 60 600 7200]
+    python -m benchmarks.speed.scaling [MODEL] [--lengths 10 60 600 7200]
 
 Writes the section "scaling" of SPEED.md. A song of two hours takes some minutes and 6 GB of disk.
 """
@@ -10,11 +10,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import measure
 import numpy as np
-from command import MOST_MEMORY, alternating, separate, write_song
-from measure import CORES, TURNS, Contender, Run, Target, Timing, figure, race
 
+from benchmarks.speed import page
+from benchmarks.speed.command import MOST_MEMORY, alternating, separate, write_song
+from benchmarks.speed.contenders import CORES, TURNS, Contender, Run, Timing, race
+from benchmarks.speed.page import Target, figure
 from tfwavesep import store
 from tfwavesep.backends import open_form
 from tfwavesep.evaluation import markdown
@@ -94,7 +95,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         lengths = command(arguments.model, arguments.lengths, Path(folder))
     section = text(model, lengths, batches(model))
-    measure.publish("scaling", section, targets(lengths))
+    page.publish("scaling", section, targets(lengths))
     print(section)
 
 
