@@ -264,9 +264,9 @@ def checks() -> tuple[float, list[list[str]]]:
     """Seconds to start a worker; and rows that compare the simulation with two real workers."""
     even, slow, deadly = [0.5] * 24, [0.5] * 23 + [6.0], [0.5] * 5 + [4.0] + [0.5] * 18
     start, real = slept(even)
-    rows = [["24 songs of 0.5 s", simulate(even, 2), real]]
-    rows.append(["the last takes 6 s", simulate(slow, 2), slept(slow)[1]])
-    rows.append(["one of 4 s kills its worker once", simulate(deadly, 2, once(4.0), start), slept(deadly, 4.0)[1]])
+    rows = [("24 songs of 0.5 s", simulate(even, 2), real)]
+    rows.append(("the last takes 6 s", simulate(slow, 2), slept(slow)[1]))
+    rows.append(("one of 4 s kills its worker once", simulate(deadly, 2, once(4.0), start), slept(deadly, 4.0)[1]))
     return start, [[name, f"{told:.1f} s", f"{real:.1f} s"] for name, told, real in rows]
 
 

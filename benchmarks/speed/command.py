@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def profile(model: str, song: Path, folder: Path) -> list[list[str]]:
     short = write_song(folder / "short.wav", 0.1)
     start = alternating({"start": lambda: separate(short, folder / "short", 1, model)})["start"][0]
     targets = Separator.load(model).targets
-    stages = {
+    stages: dict[str, tuple[Callable[..., Run], tuple[Any, ...]]] = {
         "decode, 16-bit WAV": (run_decoding, (song,)),
         "model": (run_model, (model, SONG_SECONDS)),
         "stems to steps, encode, 32-bit float WAV": (run_encoding, (targets, SONG_SECONDS, folder / "stages")),
@@ -145,7 +146,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         song = write_song(folder / "song.wav", SONG_SECONDS)
-        found = alternating({c: lambda c=c: separate(song, folder / "stems", c, model) for c in CORES})
+        found = alternating({c: partial(separate, song, folder / "stems", c, model) for c in CORES})
         stages = profile(model, song, folder)
     rows = [
         [str(cores), f"{wall:.2f} s", f"1 / {SONG_SECONDS / wall:.0f}", f"{cpu:.2f} s", f"{memory:.0f}"]

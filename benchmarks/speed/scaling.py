@@ -7,6 +7,7 @@ Writes the section "scaling" of SPEED.md. A song of two hours takes some minutes
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,11 @@ FEW_TURNS_FROM = 600.0
 
 def command(model: str, lengths: list[float], folder: Path) -> dict[float, list[float]]:
     """Seconds, core-seconds and MB of the command, by the song's length."""
-    found = {}
+    found: dict[float, list[float]] = {}
     for seconds in lengths:
         song = write_song(folder / "song.wav", seconds)
-        run = {seconds: lambda song=song: separate(song, folder / "stems", CORES[-1], model, "--bits", "16")}
-        found |= alternating(run, 1 if seconds >= FEW_TURNS_FROM else TURNS)
+        run = partial(separate, song, folder / "stems", CORES[-1], model, "--bits", "16")
+        found |= alternating({seconds: run}, 1 if seconds >= FEW_TURNS_FROM else TURNS)
         print(seconds, found[seconds], flush=True)
     return found
 
