@@ -19,4 +19,4 @@ lint:
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
 speed:
-	for topic in inference training pipeline streaming command scaling; do .venv/bin/python benchmarks/$$topic.py || exit 1; done
+	for topic in inference training pipeline streaming command scaling; do .venv/bin/python -m benchmarks.speed.$$topic || exit 1; done

@@ -1,6 +1,6 @@
 """How much of a stem does a model hear in music that has none of it?
 
-Run: python benchmarks/absent_stems.py [MODEL] --data ROOT [--subset valid]; writes benchmarks/ABSENT_STEMS.md.
+Run: python -m benchmarks.absent_stems [MODEL] --data ROOT [--subset valid]; writes benchmarks/ABSENT_STEMS.md.
 Each track is mixed anew without one of its stems and separated. What comes out for the stem that is not there is
 told as its level below the mixture's; a model that knew all would give minus infinity.
 """
@@ -46,7 +46,7 @@ def page(model: str, subset: str, targets: tuple[str, ...], levels: np.ndarray) 
     return (
         f"# What is heard of stems that are not there\n\nModel `{model}`, {len(levels)} {subset} tracks, each mixed "
         "without the stem: level of that stem's estimate relative to the mixture's, in dB (less is better). Written by "
-        f"`benchmarks/absent_stems.py`.\n\n{markdown(rows)}"
+        f"`python -m benchmarks.absent_stems`.\n\n{markdown(rows)}"
     )
 
 

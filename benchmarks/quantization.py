@@ -1,6 +1,6 @@
 """What each form of a model's `.tflite` costs, on the validation tracks of a data root; writes QUANTIZATION.md.
 
-    python benchmarks/quantization.py saved_models/default --data MUSDB18
+    python -m benchmarks.quantization saved_models/default --data MUSDB18
 
 SDR is the median over 1-second frames, then over tracks, in dB. "At -20 dB" plays the same tracks 20 dB quieter. "Cut
 elsewhere" is the largest difference between segments of 2 and of 3 seconds on the first track, full scale 1.0. Times
@@ -13,9 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import measure
 import numpy as np
 
+from benchmarks.machine import machine
 from tfwavesep import store
 from tfwavesep.backends import Backend, open_form
 from tfwavesep.data import Track, find_tracks
@@ -81,7 +81,7 @@ def main() -> None:
             print("  ".join(rows[-1]), flush=True)
     title = f"# Forms of `{model.folder.name}/model.tflite`\n\n"
     what = " ".join(str(__doc__).split("MUSDB18")[1].split())
-    about = f"{len(tracks)} validation tracks, {measure.machine()}. {what}\n\n"
+    about = f"Written by `python -m benchmarks.quantization`: {len(tracks)} validation tracks, {machine()}. {what}\n\n"
     arguments.output.write_text(title + about + markdown([header, *rows]), encoding="utf-8")
 
 

@@ -1,7 +1,7 @@
 """What each part of the default model's recipe is worth, seen in a network of its kind with shorter frames: short
 trainings that differ from one another in one thing.
 
-Run: python benchmarks/recipe.py --data musdb18 [--extra STEM=FOLDER ...] [--runs runs/recipe]; writes
+Run: python -m benchmarks.recipe --data musdb18 [--extra STEM=FOLDER ...] [--runs runs/recipe]; writes
 benchmarks/RECIPE.md.
 
 All trainings take the same number of steps; two differ in the seed alone: what lies between them is
@@ -11,15 +11,11 @@ Each has a folder of its own below the runs' folder: started again, the script g
 
 import argparse
 import multiprocessing
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-from seed_comparison import SHORT_FRAMES
-
+from benchmarks.results.systems import SHORT_FRAMES
 from tfwavesep.config import Preset, load_preset, override
 from tfwavesep.evaluation import markdown
 from tfwavesep.places import atomic
@@ -92,7 +88,8 @@ def page(runs: Path) -> str:
     steps = " and ".join(text.partition(".")[2] for text in SHORT[:2])
     left = ", ".join(change.label for change in CHANGES if change not in losses)
     left = f"\nNot trained yet: {left}.\n" if left else ""
-    return f"# What each part of the recipe is worth\n\n{about} Here {steps}.\n\n{markdown(rows)}{left}"
+    what = f"Written by `python -m benchmarks.recipe`. {about} Here {steps}."
+    return f"# What each part of the recipe is worth\n\n{what}\n\n{markdown(rows)}{left}"
 
 
 def _best_loss(folder: Path) -> float:

@@ -1,6 +1,6 @@
 """What a cluster costs and gives: overhead per song, throughput by workers, and what that means for large catalogues.
 
-Run: python benchmarks/scale.py; writes benchmarks/SCALE.md. Takes some minutes, and a Ray of its own on this machine.
+Run: python -m benchmarks.scale; writes benchmarks/SCALE.md. Takes some minutes, and a Ray of its own on this machine.
 Kinds of run alternate, and each figure is a median, so that a machine whose speed drifts does not favour one.
 """
 
@@ -19,8 +19,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import ray
@@ -266,9 +264,9 @@ def checks() -> tuple[float, list[list[str]]]:
     """Seconds to start a worker; and rows that compare the simulation with two real workers."""
     even, slow, deadly = [0.5] * 24, [0.5] * 23 + [6.0], [0.5] * 5 + [4.0] + [0.5] * 18
     start, real = slept(even)
-    rows = [["24 songs of 0.5 s", simulate(even, 2), real]]
-    rows.append(["the last takes 6 s", simulate(slow, 2), slept(slow)[1]])
-    rows.append(["one of 4 s kills its worker once", simulate(deadly, 2, once(4.0), start), slept(deadly, 4.0)[1]])
+    rows = [("24 songs of 0.5 s", simulate(even, 2), real)]
+    rows.append(("the last takes 6 s", simulate(slow, 2), slept(slow)[1]))
+    rows.append(("one of 4 s kills its worker once", simulate(deadly, 2, once(4.0), start), slept(deadly, 4.0)[1]))
     return start, [[name, f"{told:.1f} s", f"{real:.1f} s"] for name, told, real in rows]
 
 
@@ -349,7 +347,7 @@ def page(found: Found) -> str:
     """All that was found."""
     busy = f"\nThe machine was busy with other work (load {found.load:.0f}): look at core-seconds first."
     stack = f"{platform.machine()}, {os.cpu_count()} cores, Ray {ray.__version__}"
-    about = f"Written by `benchmarks/scale.py` on {stack}. Kinds of run alternate; figures are medians."
+    about = f"Written by `python -m benchmarks.scale` on {stack}. Kinds of run alternate; figures are medians."
     sections = (about_overhead, about_throughput, about_simulation, about_stragglers, about_catalogues)
     return "\n".join([f"# Scale\n\n{about}{busy if found.load > 4 else ''}\n", *(each(found) for each in sections)])
 

@@ -83,7 +83,7 @@ def test_imports_run_downwards(path: Path) -> None:
     ids=relative,
 )  # fmt: skip
 def test_what_is_private_stays_within_its_package(path: Path) -> None:
-    private = {n for n in names(path) if n.startswith("tfwavesep.") and re.search(r"\._(?!_)", n)}
+    private = {n for n in names(path) if n.startswith(("tfwavesep.", "benchmarks.")) and re.search(r"\._(?!_)", n)}
     package = ".".join(path.relative_to(ROOT).parent.parts)
     assert {name for name in private if package != name.split("._")[0]} == set()
 

@@ -1,14 +1,14 @@
 """Is it possible in the waveform domain? The paper's systems, and ours, trained here under one budget of compute.
 
-Run: python benchmarks/seed_comparison.py --data musdb18 [--cpu-minutes 40] [--runs runs/seed_comparison]
+Run: python -m benchmarks.results.compare --data musdb18 [--cpu-minutes 40] [--runs runs/results]
 
 Each system is trained for the same CPU time on the same examples; then for the same audio, as much as the slowest one
 saw; then one of them with each loss. All are exported and scored with museval on the validation and the test tracks.
 
-Into the folder of results (-o) go RESULTS.md, RESULTS.png, and below seed_records/ one file for each training that is
-done, with the scores of every track: what has a record is not trained again. Records are kept apart by processor, for
-CPU time of one is not that of another. Every training has a folder of its own below the runs' folder: started again,
-the script goes on where it was stopped.
+Into the folder of results (-o) go RESULTS.md, RESULTS.png, and below results/records/ one file for each training that
+is done, with the scores of every track: what has a record is not trained again. Records are kept apart by processor,
+for CPU time of one is not that of another. Every training has a folder of its own below the runs' folder: started
+again, the script goes on where it was stopped.
 """
 
 import argparse
@@ -18,41 +18,12 @@ import shutil
 import sys
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import measure
-import seed_results
-import seed_runs
-from seed_results import Result
-from seed_runs import System, Task
-
+from benchmarks.machine import processor
+from benchmarks.results import page
+from benchmarks.results.page import Result
+from benchmarks.results.runs import System, Task, run
+from benchmarks.results.systems import GROUPS, SYSTEMS
 from tfwavesep.config import read_json, write_json
-
-NARROW = ("model.filters=32", "model.head=[128, 32]", "data.target_length=16000")
-SHORT_FRAMES = (
-    "model.size=2048", "model.hop=1024", "model.bands=[[24, 1], [20, 2], [12, 4], [1, 16]]", "model.stacks=2",
-    "model.dilations=4",
-)  # fmt: skip
-
-SYSTEMS = (
-    System("wavenet", "the paper's WaveNet", "wavenet_multi_instrument", ("data.target_length=8000",)),
-    System("wavenet_narrow", "narrow WaveNet", "wavenet_multi_instrument", NARROW),
-    System("waveunet", "Wave-U-Net M6", "waveunet_m6", ("data.target_length=65536",)),
-    System("deepconvsep", "DeepConvSep", "deepconvsep", ("data.target_length=133120",)),
-    System("framed", "WaveNet on frames", "framed_wavenet_stereo"),
-    System("banded", "WaveNet on bands", "banded_wavenet", SHORT_FRAMES),
-)
-"""Each with the loss of its preset. Examples are as long as makes its training quick, up to three seconds."""
-
-LOSSES = (
-    System("two_term", "two-term", "wavenet_multi_instrument", (*NARROW, "loss.name=two_term")),
-    System("l1", "L1", "wavenet_multi_instrument", (*NARROW, "loss.name=l1")),
-    System("dissimilarity", "L1 and dissimilarity", "wavenet_multi_instrument", (*NARROW, "loss.name=dissimilarity")),
-    System("log_error", "log of relative error", "wavenet_multi_instrument", (*NARROW, "loss.name=log_error")),
-)
-"""The narrow WaveNet with each loss. It leaves a residual: for a network that does not, the two-term loss is L1."""
-
-GROUPS = {"compute": SYSTEMS, "audio": SYSTEMS, "losses": LOSSES}
 
 
 def tasks_of(group: str, runs: Path, records: Path, cpu_seconds: float) -> list[Task]:
@@ -100,7 +71,7 @@ def read(records: Path) -> tuple[dict[str, list[Result]], list[str]]:
         for system in systems:
             record = record_of(records, group, system)
             if record.exists():
-                results[group].append(seed_results.read(record, system.label))
+                results[group].append(page.read(record, system.label))
             else:
                 missing.append(f"{system.label} ({group})")
     return results, missing
@@ -111,12 +82,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     root = os.environ.get("MUSDB_PATH")
     parser.add_argument("--data", type=Path, default=root, required=not root, help="MUSDB18, any edition")
-    parser.add_argument("--runs", type=Path, default=Path("runs/seed_comparison"), help="folder of all trainings")
+    parser.add_argument("--runs", type=Path, default=Path("runs/results"), help="folder of all trainings")
     parser.add_argument("--cpu-minutes", type=float, default=40, help="for the training steps of each system")
     parser.add_argument("--loss-cpu-minutes", type=float, default=10, help="for the training steps with each loss")
     parser.add_argument("-j", "--jobs", type=int, default=1, help="tracks scored at the same time")
     parser.add_argument(
-        "-o", "--output", type=Path, default=Path(__file__).parent, help="folder of the page and the records"
+        "-o", "--output", type=Path, default=Path(__file__).parent.parent, help="folder of the page and the records"
     )
     return parser.parse_args(arguments)
 
@@ -125,14 +96,14 @@ def main() -> None:
     """Train, score, and write the page, of what is there if a training failed."""
     options = parse()
     budgets = {"compute": options.cpu_minutes, "audio": options.cpu_minutes, "losses": options.loss_cpu_minutes}
-    records = options.output / "seed_records" / re.sub(r"\W+", "-", measure.processor().lower())
+    records = options.output / "results" / "records" / re.sub(r"\W+", "-", processor().lower())
     for folder in (options.runs, records):
         claim(folder, budgets)
     failed: list[str] = []
     for group, minutes in budgets.items():
         if not failed:
-            failed = seed_runs.run(tasks_of(group, options.runs, records, 60 * minutes), options.data, options.jobs)
-    seed_results.write(*read(records), budgets, options.output)
+            failed = run(tasks_of(group, options.runs, records, 60 * minutes), options.data, options.jobs)
+    page.write(*read(records), budgets, options.output)
     print(f"wrote {options.output / 'RESULTS.md'}")
     if failed:
         sys.exit(f"failed: {', '.join(failed)}; run again to go on")

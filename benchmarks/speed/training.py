@@ -1,24 +1,22 @@
 """How long a training step takes beside the form of 2018, in float32 and in bfloat16; and that it learns as well.
 
-    python benchmarks/training.py                      # the steps
-    python benchmarks/training.py --data MUSDB18       # the curves: three short trainings, some minutes
+    python -m benchmarks.speed.training                      # the steps
+    python -m benchmarks.speed.training --data MUSDB18       # the curves: three short trainings, some minutes
 
 Each writes its part of the section "training" of SPEED.md and leaves the other as it was.
 """
 
 import argparse
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import measure
 import numpy as np
-from measure import Contender, Run, Target, figure, race
 
+from benchmarks.speed import page
+from benchmarks.speed.contenders import CORES, Contender, Run, race
+from benchmarks.speed.page import Target, figure
 from tfwavesep.config import Preset, load_preset, override
 from tfwavesep.evaluation import markdown
 
@@ -58,8 +56,8 @@ def computing_in(precision: str) -> Iterator[None]:
 def compiled(preset: Preset, form: str, precision: str) -> Any:
     """A network with random weights, ready to train."""
     import keras
-    import naive
 
+    from benchmarks.speed import naive
     from tfwavesep import models
     from tfwavesep.training import losses
 
@@ -132,7 +130,7 @@ def text(recorded: dict[str, Any]) -> str:
     if "steps" in recorded:
         rows = [_cells(row, recorded["steps"]) for row in recorded["steps"]]
         header = ["preset", "form", "a batch", "a step", "of 2018's", "audio per second", "MB"]
-        parts.append(f"A step of Adam on {measure.CORES[-1]} cores:\n\n{markdown([header, *rows])}")
+        parts.append(f"A step of Adam on {CORES[-1]} cores:\n\n{markdown([header, *rows])}")
     if "curves" in recorded:
         losses = recorded["curves"]
         epochs = range(len(next(iter(losses.values()))))
@@ -179,8 +177,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="data root: draw the curves")
     arguments = parser.parse_args()
     found = {"curves": curves(arguments.data)} if arguments.data else {"steps": steps()}
-    data = measure.recorded("training") | found
-    measure.publish("training", text(data), targets(data), data)
+    data = page.recorded("training") | found
+    page.publish("training", text(data), targets(data), data)
     print(text(data))
 
 

@@ -1,20 +1,22 @@
 """Time and memory of the command against the song's length; time and memory of a run against the batch.
 
-    python benchmarks/scaling.py [MODEL] [--lengths 10 60 600 7200]
+    python -m benchmarks.speed.scaling [MODEL] [--lengths 10 60 600 7200]
 
 Writes the section "scaling" of SPEED.md. A song of two hours takes some minutes and 6 GB of disk.
 """
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import measure
 import numpy as np
-from command import MOST_MEMORY, alternating, separate, write_song
-from measure import CORES, TURNS, Contender, Run, Target, Timing, figure, race
 
+from benchmarks.speed import page
+from benchmarks.speed.command import MOST_MEMORY, alternating, separate, write_song
+from benchmarks.speed.contenders import CORES, TURNS, Contender, Run, Timing, race
+from benchmarks.speed.page import Target, figure
 from tfwavesep import store
 from tfwavesep.backends import open_form
 from tfwavesep.evaluation import markdown
@@ -30,11 +32,11 @@ FEW_TURNS_FROM = 600.0
 
 def command(model: str, lengths: list[float], folder: Path) -> dict[float, list[float]]:
     """Seconds, core-seconds and MB of the command, by the song's length."""
-    found = {}
+    found: dict[float, list[float]] = {}
     for seconds in lengths:
         song = write_song(folder / "song.wav", seconds)
-        run = {seconds: lambda song=song: separate(song, folder / "stems", CORES[-1], model, "--bits", "16")}
-        found |= alternating(run, 1 if seconds >= FEW_TURNS_FROM else TURNS)
+        run = partial(separate, song, folder / "stems", CORES[-1], model, "--bits", "16")
+        found |= alternating({seconds: run}, 1 if seconds >= FEW_TURNS_FROM else TURNS)
         print(seconds, found[seconds], flush=True)
     return found
 
@@ -94,7 +96,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         lengths = command(arguments.model, arguments.lengths, Path(folder))
     section = text(model, lengths, batches(model))
-    measure.publish("scaling", section, targets(lengths))
+    page.publish("scaling", section, targets(lengths))
     print(section)
 
 

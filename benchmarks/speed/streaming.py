@@ -1,6 +1,6 @@
 """What streaming costs: audio that arrives in blocks, from 0.1 s to 10 s; how late its stems are, how fast they come.
 
-    python benchmarks/streaming.py [MODEL]
+    python -m benchmarks.speed.streaming [MODEL]
 
 Writes the section "streaming" of SPEED.md.
 """
@@ -8,10 +8,11 @@ Writes the section "streaming" of SPEED.md.
 import argparse
 from typing import Any
 
-import measure
 import numpy as np
-from measure import CORES, Contender, Run, Timing, figure, race
 
+from benchmarks.speed import page
+from benchmarks.speed.contenders import CORES, Contender, Run, Timing, race
+from benchmarks.speed.page import figure
 from tfwavesep.evaluation import markdown
 from tfwavesep.separation import Separator
 
@@ -54,7 +55,7 @@ def main() -> None:
     timings = race([Contender((s, cores), run_block, (model, s), cores) for cores in CORES for s in BLOCKS])
     about = f"Model `{model}`, LiteRT, its own rate. Short blocks compute their context again and again."
     text = f"{about}\n\n{markdown([HEADER, *rows(model, timings)])}"
-    measure.publish("streaming", text)
+    page.publish("streaming", text)
     print(text)
 
 

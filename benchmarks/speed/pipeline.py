@@ -1,6 +1,6 @@
 """Does the input pipeline keep the trainer busy? Examples per second of each, alone and together.
 
-    python benchmarks/pipeline.py [PRESET] [--data ROOT]
+    python -m benchmarks.speed.pipeline [PRESET] [--data ROOT]
 
 Writes the section "pipeline" of SPEED.md. Without a data root, four synthetic songs of a minute are used. The three
 kinds of run take turns in one process, since they share its threads.
@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import measure
 import numpy as np
 import soundfile
-import training
-from measure import TURNS, Target
 
+from benchmarks.speed import page, training
+from benchmarks.speed.contenders import TURNS
+from benchmarks.speed.page import Target
 from tfwavesep.config import Preset, load_preset
 from tfwavesep.data import examples, find_tracks
 from tfwavesep.evaluation import markdown
@@ -105,7 +105,7 @@ def main() -> None:
         root = arguments.data or synthetic_root(Path(name) / "music")
         found = rates(preset, root, Path(name) / "cache")
         section = text(preset, songs(root) if arguments.data else SYNTHETIC, found)
-    measure.publish("pipeline", section, targets(found))
+    page.publish("pipeline", section, targets(found))
     print(section)
 
 

@@ -1,6 +1,6 @@
 """How fast each preset's network runs, by runtime and number of cores; how close to what the machine can do.
 
-    python benchmarks/inference.py [PRESET ...] [--forms FOLDER]
+    python -m benchmarks.speed.inference [PRESET ...] [--forms FOLDER]
 
 Every preset in every runtime on one core and on two, segments of the default length; and the paper's
 network beside the form it had in 2018. Writes the section "inference" of SPEED.md. Takes a quarter of an hour, and as
@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import measure
 import numpy as np
-from measure import CORES, Contender, Run, Target, Timing, figure, race
 
+from benchmarks.speed import page
+from benchmarks.speed.contenders import CORES, PEAK_SIZE, Contender, Run, Timing, peak, peak_gflops, race
+from benchmarks.speed.page import Target, figure
 from tfwavesep import store
 from tfwavesep.backends import open_form
 from tfwavesep.config import Preset, load_preset, preset_names
@@ -60,8 +61,9 @@ def run_form(path: Path, config: store.StoredConfig, target_length: int, segment
 
 def run_naive(preset: Preset, target_length: int, batch: int) -> Run:
     """Segments through the paper's network as it was in 2018."""
-    import naive
     import tensorflow as tf
+
+    from benchmarks.speed import naive
 
     network = naive.build(preset.model, target_length)  # type: ignore[arg-type]
     run = tf.function(lambda mixture: network(mixture, training=False))
@@ -110,8 +112,7 @@ def int8_everywhere(tflite: bytes, mixture: np.ndarray) -> bytes:
 
 def gflop(preset: Preset, target_length: int) -> float:
     """10^9 operations that a segment takes; a multiplication and an addition are two."""
-    import cost
-
+    from benchmarks import cost
     from tfwavesep import models
 
     network = models.build(preset.architecture, preset.model)
@@ -218,25 +219,25 @@ def measure_all(names: Sequence[str], forms: Path) -> None:
     forms.mkdir(parents=True, exist_ok=True)
     for name in names:
         export_forms(load_preset(name), forms / name)
-    data = measure.recorded("inference")
-    timings = race([measure.peak(cores) for cores in CORES])
-    data["peaks"] = {str(cores): measure.peak_gflops(timing) for (_, cores), timing in timings.items()}
+    data = page.recorded("inference")
+    timings = race([peak(cores) for cores in CORES])
+    data["peaks"] = {str(cores): peak_gflops(timing) for (_, cores), timing in timings.items()}
     peaks = {int(cores): rate for cores, rate in data["peaks"].items()}
     for name in names:
         presets = data.setdefault("presets", {})
         presets[name] = measured(load_preset(name), forms / name, peaks)
         print("\n".join("  ".join(cells(name, row)) for row in presets[name]), flush=True)
-        measure.publish("inference", text(data), targets(presets), data)
+        page.publish("inference", text(data), targets(presets), data)
 
 
 def text(data: dict[str, Any]) -> str:
     """The section."""
     about = ", ".join(f"{rate:.0f} GFLOP/s on {cores}" for cores, rate in data["peaks"].items())
-    peak = f"float32 peak (product of two {measure.PEAK_SIZE} x {measure.PEAK_SIZE} matrices): {about}."
+    peaks = f"float32 peak (product of two {PEAK_SIZE} x {PEAK_SIZE} matrices): {about}."
     rows = [cells(name, row) for name in preset_names() for row in data["presets"].get(name, [])]
     missing = ", ".join(f"`{name}`" for name in preset_names() if name not in data["presets"])
     left = f"Not measured here: {missing}.\n\n" if missing else ""
-    return f"{peak}\n\n{markdown([HEADER, *rows])}\n{left}{NOTES}"
+    return f"{peaks}\n\n{markdown([HEADER, *rows])}\n{left}{NOTES}"
 
 
 NOTES = """\

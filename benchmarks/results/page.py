@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measure import processor
-from seed_runs import SEGMENT_SECONDS, SUBSETS, step_seconds
 
+from benchmarks.machine import processor
+from benchmarks.results.runs import SEGMENT_SECONDS, SUBSETS, step_seconds
 from tfwavesep.config import Preset, preset_from_dict, read_json
 from tfwavesep.evaluation import METRICS, box_plot, markdown
 from tfwavesep.places import atomic
@@ -22,8 +22,8 @@ SDR, SIR, SAR = (METRICS.index(name) for name in ("SDR", "SIR", "SAR"))
 BASELINES = {1: "mixture ÷ 4", 2: "ideal ratio mask"}
 """The rows that every model is compared with, by their place among an evaluation's methods."""
 
-TEMPLATE = Path(__file__).parent / "seed_results.template.md"
-PUBLISHED = Path(__file__).parent / "published.json"
+TEMPLATE = Path(__file__).with_name("template.md")
+PUBLISHED = Path(__file__).with_name("published.json")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Result:
     Attributes:
         label: of the system.
         preset: as it was trained.
-        cost: see `seed_runs.measure`.
+        cost: see `runs.measure`.
         cpu_seconds: that its steps took.
         audio_seconds: of target audio that they saw.
         best_epoch: whose weights are scored, of how many epochs.

@@ -3,7 +3,7 @@
 Run by an interpreter that has them, from a virtualenv of its own, because they ask for other versions:
 
     python3 -m venv peers && peers/bin/pip install . 'numpy<2' torch demucs openunmix
-    peers/bin/python benchmarks/peers.py
+    peers/bin/python -m benchmarks.speed.peers
 
 What is not installed is left out, and the page says so; without any of them nothing is measured. Weights are random:
 speed does not depend on them, and none are downloaded. Every separator gets an array and gives four stems (of the
@@ -18,10 +18,11 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
-import measure
 import numpy as np
-from measure import CORES, Contender, Run, Target, Timing, figure, race
 
+from benchmarks.speed import page
+from benchmarks.speed.contenders import CORES, Contender, Run, Timing, race
+from benchmarks.speed.page import Target, figure
 from tfwavesep.config import load_preset
 from tfwavesep.evaluation import markdown
 
@@ -207,7 +208,7 @@ def main() -> None:
     packages = ("torch", "demucs", "openunmix")
     left_out = [package for package in packages if missing(package)]
     if len(left_out) == len(packages):
-        sys.exit(f"none of {', '.join(packages)} is installed: see peers.py --help")
+        sys.exit(f"none of {', '.join(packages)} is installed: see --help")
     separators, networks = timed(SEPARATORS, on), timed(NETWORKS, on)
     used = ", ".join(f"{package} {version(package)}" for package in packages if package not in left_out)
     text = (
@@ -216,7 +217,7 @@ def main() -> None:
         f"The paper's network, {PAPER_SECONDS:g} s of 16 kHz mono, float32:\n\n{table(networks, PAPER_SECONDS)}\n"
         "How well they separate when they are trained is another matter: these peers do it better than `default`.\n"
     )
-    measure.publish("peers", text, targets(separators, networks))
+    page.publish("peers", text, targets(separators, networks))
     print(text)
 
 

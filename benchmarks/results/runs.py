@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cost
 import numpy as np
 
+from benchmarks import cost
 from tfwavesep import evaluation, models
 from tfwavesep.config import Preset, load_preset, override, preset_from_dict, read_json, write_json
 from tfwavesep.evaluation import NOTHING, ORACLE

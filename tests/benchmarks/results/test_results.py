@@ -1,79 +1,24 @@
-"""What the benchmark scripts compute."""
+"""The comparison of systems: how trainings are planned, done once and read back; what the page tells of them."""
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from keras import layers, ops
 
-from tfwavesep import config, models
+from benchmarks.results import compare, page, runs
+from benchmarks.results.page import TARGETS, Result
+from benchmarks.results.runs import System, Task
+from benchmarks.results.systems import LOSSES, SYSTEMS
+from tfwavesep import config
 from tfwavesep.config import Preset
 from tfwavesep.evaluation.scores import Scores
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-
-import cost
-import recipe
-import seed_comparison
-import seed_results
-import seed_runs
-from seed_results import TARGETS, Result
-from seed_runs import System, Task
 
 TINY = System("tiny", "tiny WaveNet", "tiny")
 
 
-def test_products_are_counted_whatever_layer_they_are_in() -> None:
-    class Product(layers.Layer):
-        def build(self, shape: tuple[int, ...]) -> None:
-            self.table = self.add_weight(shape=(5, 7))
-
-        def call(self, x: tf.Tensor) -> tf.Tensor:
-            return ops.matmul(x, self.table)
-
-    mixture = keras.Input((None, 2))
-    x = layers.Conv1D(5, 3, strides=2)(mixture)
-    x = Product()(x)
-    network = keras.Model(mixture, layers.Dense(4)(layers.ReLU()(x)))
-    frames = (21 - 3) // 2 + 1
-    assert cost.multiply_accumulates(network, 21) == frames * (5 * 3 * 2 + 7 * 5 + 4 * 7)
-
-
-def test_the_papers_wavenet_costs_what_its_layers_say() -> None:
-    """52.4 thousand million per second of audio at 16 kHz, and the context's share of the blocks."""
-    preset = config.load_preset("wavenet_multi_instrument")
-    network = models.build(preset.architecture, preset.model)
-    schedule = preset.model.schedule  # type: ignore[attr-defined]
-    time, expected = 1000 + 4 + 2 * sum(schedule), 0
-    expected += time * 3 * 64
-    for dilation in schedule:
-        time -= 2 * dilation
-        expected += time * (3 * 64 * 128 + 64 * 64) + 1004 * 64 * 64
-    expected += 1002 * 3 * 64 * 2048 + 1000 * (3 * 2048 * 256 + 256 * 3)
-    assert cost.multiply_accumulates(network, preset.model.input_length(1000)) == expected
-
-
-def test_a_product_of_unknown_kind_is_not_left_out_silently() -> None:
-    mixture = keras.Input((None, 1))
-    upsampled = layers.Conv1DTranspose(2, 4, strides=2)(mixture)
-    with pytest.raises(ValueError, match="is not counted yet"):
-        cost.multiply_accumulates(keras.Model(mixture, upsampled), 10)
-
-
-@pytest.mark.parametrize("name", ["wavenet_singing_voice", "deepconvsep", "framed_wavenet_mono"])
-def test_receptive_field_is_the_contexts(name: str) -> None:
-    preset = config.load_preset(name)
-    network = models.build(preset.architecture, preset.model)
-    length = preset.model.input_length(preset.model.block)
-    assert cost.receptive_field(network, length) == 2 * preset.model.context + 1
-
-
-@pytest.mark.parametrize("system", [*seed_comparison.SYSTEMS, *seed_comparison.LOSSES], ids=lambda s: s.name)
+@pytest.mark.parametrize("system", [*SYSTEMS, *LOSSES], ids=lambda s: s.name)
 def test_every_system_of_the_comparison_can_be_trained(system: System) -> None:
     preset = system.resolve()
     assert preset.data.remix == 0.75
@@ -86,8 +31,8 @@ def done(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     elsewhere, takes ten times as long as all the rest."""
     folder = tmp_path_factory.mktemp("runs") / "compute" / "tiny"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seed_runs.evaluation, "evaluate", made_up_scores)
-        seed_runs.perform(task_in(folder), data_root, jobs=1)
+        patch.setattr(runs.evaluation, "evaluate", made_up_scores)
+        runs.perform(task_in(folder), data_root, jobs=1)
     return folder
 
 
@@ -106,7 +51,7 @@ def made_up_scores(model: str, root: Path, subset: str, folder: Path, *_: object
 
 
 def test_a_run_is_trained_exported_measured_and_scored(done: Path) -> None:
-    result = seed_results.read(task_in(done).record, "tiny WaveNet")
+    result = page.read(task_in(done).record, "tiny WaveNet")
     assert result.cost["parameters"] == 3379
     assert result.cost["receptive_field_seconds"] == 69 / 8000
     assert result.cpu_seconds > 0
@@ -121,63 +66,63 @@ def test_baselines_are_kept_for_the_next(done: Path) -> None:
 
 def test_equal_audio_is_planned_in_steps_of_short_segments(tmp_path: Path) -> None:
     task = task_in(tmp_path / "tiny", cpu_seconds=600, audio_seconds=80)
-    preset = seed_runs.plan(task)
+    preset = runs.plan(task)
     training = preset.training
     assert preset.data.target_length == 4000
-    assert training.epochs * training.steps_per_epoch * seed_runs.step_seconds(preset) == pytest.approx(80, rel=0.1)
-    assert seed_runs.plan(dataclasses.replace(task, audio_seconds=8)) == preset  # a plan stays
+    assert training.epochs * training.steps_per_epoch * runs.step_seconds(preset) == pytest.approx(80, rel=0.1)
+    assert runs.plan(dataclasses.replace(task, audio_seconds=8)) == preset  # a plan stays
 
 
 def test_more_steps_are_planned_than_fill_the_budget_of_cpu_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(seed_runs, "step_cost", lambda *_: 0.1)
-    training = seed_runs.plan(task_in(tmp_path / "tiny", cpu_seconds=2400)).training
+    monkeypatch.setattr(runs, "step_cost", lambda *_: 0.1)
+    training = runs.plan(task_in(tmp_path / "tiny", cpu_seconds=2400)).training
     assert (training.epochs, training.steps_per_epoch, training.cpu_seconds) == (10, 2640, 2400)
 
 
 def test_a_steps_cost_is_that_of_many(tiny: Preset, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of all is left out: it is traced."""
     clock = iter([0.0, 1.0, 2.0, 6.0])
-    monkeypatch.setattr(seed_runs.time, "process_time", lambda: next(clock))
-    assert seed_runs.step_cost(tiny, 5) == 2.0
+    monkeypatch.setattr(runs.time, "process_time", lambda: next(clock))
+    assert runs.step_cost(tiny, 5) == 2.0
 
 
 def test_the_slowest_system_sets_the_budget_of_audio_and_is_not_trained_again(tmp_path: Path) -> None:
-    runs, records = tmp_path / "runs", tmp_path / "records"
-    for system in seed_comparison.SYSTEMS:
+    records = tmp_path / "records"
+    for system in SYSTEMS:
         seconds = 70 if system.name == "waveunet" else 500
         config.write_json(records / "compute" / f"{system.name}.json", {"audio_seconds": seconds})
     for _ in range(2):  # also when it is started again
-        tasks = seed_comparison.tasks_of("audio", runs, records, cpu_seconds=1)
+        tasks = compare.tasks_of("audio", tmp_path / "runs", records, cpu_seconds=1)
         assert {task.audio_seconds for task in tasks} == {70}
         assert [task.system.name for task in tasks if task.record.exists()] == ["waveunet"]
 
 
 def test_what_has_a_record_is_not_trained_again(done: Path, data_root: Path, tmp_path: Path) -> None:
     task = dataclasses.replace(task_in(done), folder=tmp_path / "lost")
-    assert seed_runs.run([task], data_root, jobs=1) == []
+    assert runs.run([task], data_root, jobs=1) == []
     assert not task.folder.exists()
 
 
 def test_what_is_done_is_not_done_again(done: Path, data_root: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in done.rglob("*") if path.is_file()}
-    seed_runs.perform(task_in(done), data_root, jobs=1)
+    runs.perform(task_in(done), data_root, jobs=1)
     assert {path: path.stat().st_mtime_ns for path in done.rglob("*") if path.is_file()} == before
 
 
 def test_what_has_no_record_is_named(tmp_path: Path) -> None:
-    results, missing = seed_comparison.read(tmp_path)
+    results, missing = compare.read(tmp_path)
     assert results == {"compute": [], "audio": [], "losses": []}
     assert missing[:2] == ["the paper's WaveNet (compute)", "narrow WaveNet (compute)"]
     assert len(missing) == 16
 
 
 def test_a_folder_of_other_budgets_is_refused(tmp_path: Path) -> None:
-    seed_comparison.claim(tmp_path, {"compute": 40.0})
-    seed_comparison.claim(tmp_path, {"compute": 40.0})
+    compare.claim(tmp_path, {"compute": 40.0})
+    compare.claim(tmp_path, {"compute": 40.0})
     with pytest.raises(SystemExit, match="choose another folder"):
-        seed_comparison.claim(tmp_path, {"compute": 1.0})
+        compare.claim(tmp_path, {"compute": 1.0})
 
 
 def result_of(label: str, sdr: float, preset: Preset) -> Result:
@@ -199,7 +144,7 @@ def test_the_page_tells_the_figures(tiny: Preset, tmp_path: Path) -> None:
     results = [result_of("first", 1, tiny), result_of("second", 3, tiny), result_of("third", 0.5, tiny)]
     results[2] = dataclasses.replace(results[2], cpu_seconds=2220.0)
     broken = dataclasses.replace(results[2], failed=("a song",))
-    text = seed_results.page(
+    text = page.page(
         {"compute": results, "audio": [], "losses": [results[0], broken]},
         ["third (audio)"],
         {"compute": 40, "audio": 40, "losses": 15},
@@ -214,33 +159,12 @@ def test_the_page_tells_the_figures(tiny: Preset, tmp_path: Path) -> None:
     assert "left out: a song." in text
     assert "Not trained yet: third (audio)." in text
     assert "{" not in text
-    seed_results.figure(results, tmp_path / "figure.png")
+    page.figure(results, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_published_figures_name_their_source_and_what_to_mind() -> None:
-    for row in json.loads(seed_results.PUBLISHED.read_text(encoding="utf-8"))["rows"]:
+    for row in json.loads(page.PUBLISHED.read_text(encoding="utf-8"))["rows"]:
         assert set(row["scores"]) <= set(TARGETS)
         assert row["source"]
         assert row["caveat"]
-
-
-@pytest.mark.parametrize("change", recipe.CHANGES, ids=lambda c: c.name)
-def test_each_change_of_the_recipe_differs_from_it_in_one_thing(change: recipe.Change) -> None:
-    assert change.resolve().training.epochs == 6
-    assert (change.resolve() != recipe.CHANGES[0].resolve()) == bool(change.settings)
-    assert bool(change.settings) + (not change.extra) == (change is not recipe.CHANGES[0])
-
-
-def test_the_recipes_page_ranks_what_is_done(tmp_path: Path) -> None:
-    for change, losses in zip(recipe.CHANGES, ((-1, -2), (-2.5, -1.5), (-1.5, -1.75)), strict=False):
-        (tmp_path / change.name).mkdir()
-        (tmp_path / change.name / "run.json").write_text("{}")
-        rows = "".join(f"{epoch},0,{loss}\n" for epoch, loss in enumerate(losses))
-        (tmp_path / change.name / "history.csv").write_text("epoch,loss,val_loss\n" + rows)
-    table = [line for line in recipe.page(tmp_path).splitlines() if line.startswith("|")]
-    assert [row.split("|")[1:-1] for row in table[2:]] == [
-        [" the recipe, another seed ", " -2.500 ", " -0.500 "],
-        [" the recipe ", " -2.000 ", "  "],
-        [" 64 filters ", " -1.750 ", " +0.250 "],
-    ]

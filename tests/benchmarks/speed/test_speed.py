@@ -1,112 +1,16 @@
-"""What the speed benchmarks compute from the times that they take."""
+"""What each topic of speed makes of the times that it takes."""
 
 import dataclasses
-import json
-import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from benchmarks.speed import command, inference, naive, peers, pipeline, scaling, streaming, training
+from benchmarks.speed.contenders import Timing
 from tfwavesep import config, store
 from tfwavesep.config import Preset
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-
-import command
-import inference
-import measure
-import naive
-import peers
-import pipeline
-import scaling
-import streaming
-import training
-from measure import Contender, Target, Timing
-
-
-def note(path: Path, name: str) -> Callable[[], object]:
-    """A contender that writes down when it is run, and on how many cores."""
-
-    def run() -> None:
-        with path.open("a") as file:
-            file.write(f"{name}{len(os.sched_getaffinity(0))} ")
-
-    return run
-
-
-def fail() -> Callable[[], object]:
-    raise SystemExit(3)
-
-
-def test_contenders_take_turns_on_their_cores_and_the_first_turn_is_not_counted(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    timings = measure.race([Contender(name, note, (log, name), cores=1) for name in "ab"], turns=3)
-    assert log.read_text() == "a1 b1 " * 4
-    for timing in timings.values():
-        assert len(timing.turns) == 3
-        assert 5 < timing.memory < 1000
-
-
-def test_a_contender_that_fails_ends_the_race(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="lame: failed"):
-        measure.race([Contender("a", note, (tmp_path / "log", "a")), Contender("lame", fail)])
-
-
-def test_a_timing_is_the_median() -> None:
-    assert Timing((3.0, 1.0, 200.0), 1.0).seconds == 3.0
-
-
-def test_the_peak_counts_a_multiplication_and_an_addition() -> None:
-    assert measure.peak_gflops(Timing((2.0,), 1.0)) == pytest.approx(4096**3 / 1e9)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.5666, "0.567"), (13.04, "13.0"), (1234.5, "1,234"), (2.0, "2"), (0, "0"), (99.96, "100"), (np.nan, "-")],
-)
-def test_figures_have_three_digits_that_count(value: float, text: str) -> None:
-    assert measure.figure(value) == text
-
-
-@pytest.mark.parametrize(
-    ("measured", "at_most", "met"),
-    [(2.0, False, True), (1.99, False, False), (2.0, True, True), (2.01, True, False), (np.nan, False, False)],
-)
-def test_a_target_is_judged(measured: float, at_most: bool, met: bool) -> None:
-    target = Target("speed", 2.0, measured, at_most=at_most)
-    assert target.met is met
-    assert ("**not met**" in target.row()) is not met
-
-
-@pytest.fixture
-def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(measure, "RESULTS", tmp_path / "speed.json")
-    monkeypatch.setattr(measure, "PAGE", tmp_path / "SPEED.md")
-    return tmp_path / "SPEED.md"
-
-
-def test_topics_replace_their_own_section_only_and_stand_in_order(page: Path) -> None:
-    measure.publish("command", "first\n", [Target("command", 12.0, 13.0, "s", True)])
-    measure.publish("inference", "of networks", [Target("speed", 30.0, 50.0)], {"kept": 1})
-    measure.publish("command", "of files", [Target("command", 12.0, 6.0, "s", True)])
-    text = page.read_text()
-    assert "first" not in text
-    assert text.index("of networks") < text.index("of files")
-    assert "| [command](#command) | command | ≤ 12 s | 6 s | met |" in text
-    assert "| [inference](#inference) | speed | ≥ 30 x | 50 x | met |" in text
-    assert measure.recorded("inference") == {"kept": 1}
-    assert measure.recorded("peers") == {}
-
-
-def test_the_page_is_what_the_scripts_wrote() -> None:
-    """Nobody edited it by hand."""
-    sections = json.loads(measure.RESULTS.read_text(encoding="utf-8"))
-    assert list(sections) == [topic for topic in measure.TOPICS if topic in sections]
-    assert measure.PAGE.read_text(encoding="utf-8") == measure.render(sections)
 
 
 @pytest.fixture
@@ -278,13 +182,3 @@ def test_the_pipelines_cost_is_told() -> None:
 
 def test_the_pipelines_songs_are_told(data_root: Path) -> None:
     assert pipeline.songs(data_root) == f"the 3 train tracks of `{data_root.name}`"
-
-
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [("avx2 avx512f avx512_bf16", "AMD EPYC avx512_bf16"), ("avx2 fma", "AMD EPYC avx2"), ("sse2", "AMD EPYC")],
-)
-def test_a_processor_is_told_with_the_best_of_its_arithmetic(flags: str, expected: str, tmp_path: Path) -> None:
-    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nmodel name\t: AMD EPYC\nflags\t\t: fpu {flags}\n\n" * 2)
-    assert measure.processor(tmp_path / "cpuinfo") == expected
-    assert measure.processor(tmp_path / "nothing")

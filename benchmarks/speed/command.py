@@ -1,6 +1,6 @@
 """The command as a user meets it: `tfwavesep separate` on a song of four minutes, and where its time goes.
 
-    python benchmarks/command.py [MODEL]
+    python -m benchmarks.speed.command [MODEL]
 
 From the start of the process to the end of the last file, on one core and on two; then each stage alone, on one core.
 Writes the section "command" of SPEED.md.
@@ -14,14 +14,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import measure
 import numpy as np
 import soundfile
-from measure import CORES, TURNS, Contender, Run, Target, race
 
+from benchmarks.speed import page
+from benchmarks.speed.contenders import CORES, TURNS, Contender, Run, keep_to, race
+from benchmarks.speed.page import Target
 from tfwavesep.audio import BLOCK_LENGTH, Format, open_audio
 from tfwavesep.evaluation import markdown
 from tfwavesep.separation import Separator
@@ -55,7 +57,7 @@ def separate(song: Path, folder: Path, cores: int, model: str = "default", *opti
     process = subprocess.Popen(
         [*command, "--overwrite", *options],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,
-        preexec_fn=lambda: measure.keep_to(cores),
+        preexec_fn=lambda: keep_to(cores),
     )  # fmt: skip
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - began
@@ -124,7 +126,7 @@ def profile(model: str, song: Path, folder: Path) -> list[list[str]]:
     short = write_song(folder / "short.wav", 0.1)
     start = alternating({"start": lambda: separate(short, folder / "short", 1, model)})["start"][0]
     targets = Separator.load(model).targets
-    stages = {
+    stages: dict[str, tuple[Callable[..., Run], tuple[Any, ...]]] = {
         "decode, 16-bit WAV": (run_decoding, (song,)),
         "model": (run_model, (model, SONG_SECONDS)),
         "stems to steps, encode, 32-bit float WAV": (run_encoding, (targets, SONG_SECONDS, folder / "stages")),
@@ -144,7 +146,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         song = write_song(folder / "song.wav", SONG_SECONDS)
-        found = alternating({c: lambda c=c: separate(song, folder / "stems", c, model) for c in CORES})
+        found = alternating({c: partial(separate, song, folder / "stems", c, model) for c in CORES})
         stages = profile(model, song, folder)
     rows = [
         [str(cores), f"{wall:.2f} s", f"1 / {SONG_SECONDS / wall:.0f}", f"{cpu:.2f} s", f"{memory:.0f}"]
@@ -157,7 +159,7 @@ def main() -> None:
         f"Each stage alone on one core; the command does the model's beside the others':\n\n"
         f"{markdown([['stage', ''], *stages])}"
     )
-    measure.publish("command", text, targets(found))
+    page.publish("command", text, targets(found))
     print(text)
 
 
