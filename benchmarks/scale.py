@@ -4,6 +4,7 @@ Run: python -m benchmarks.scale; writes benchmarks/SCALE.md. Takes some minutes,
 Kinds of run alternate, and each figure is a median, so that a machine whose speed drifts does not favour one.
 """
 
+import argparse
 import heapq
 import os
 import pickle
@@ -422,6 +423,7 @@ jobs, at the overhead above.
 
 def main() -> None:
     """Measure, and write the page."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     PAGE.write_text(text := page(measured()), encoding="utf-8")
     print(text)
 
