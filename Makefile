@@ -7,7 +7,7 @@ demo:
 	python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/tfwavesep separate examples/demo_song/mixture.flac -o demo --references examples/demo_song --overwrite
 
 test:
-	python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/python -m pytest
+	python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/python -m pytest -n auto --dist loadfile
 
 test-newest:
 	$(NEWEST) -m venv .venv-newest && .venv-newest/bin/pip install -r requirements-newest.txt && .venv-newest/bin/pip install --no-deps -e . && .venv-newest/bin/python -m pytest $(TENSORFLOW_TESTS)
