@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from tfwavesep.places import place
+
 
 def data_root(use: str, required: bool = True) -> Callable[[Any], Any]:
     """Where music with true stems is.
@@ -22,3 +24,27 @@ def data_root(use: str, required: bool = True) -> Callable[[Any], Any]:
 
 TRACKS = "MUSDB18 in any edition, or folders TRACK/{mixture,vocals,drums,bass,other}.wav."
 """What a data root is."""
+
+
+class OfFiles(click.Command):
+    """A command that tells a file whose name begins as an option does from a misspelt option."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """See `click.Command.parse_args`."""
+        try:
+            return super().parse_args(context, list(args))
+        except click.NoSuchOption as error:
+            file = next((arg for arg in args if arg.startswith(error.option_name) and Path(arg).exists()), None)
+            if file:
+                raise click.UsageError(f"{file}: is a file, but taken for an option; write ./{file}") from error
+            raise
+
+
+class Place(click.ParamType):
+    """A path, or a URL."""
+
+    name = "path"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Path:
+        """See `places.place`."""
+        return place(value) if isinstance(value, str) else value

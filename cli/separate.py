@@ -1,7 +1,5 @@
 """`tfwavesep separate`."""
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,47 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from tfwavesep.errors import OutputError
-from tfwavesep.places import is_remote, knock, place, token
+from tfwavesep.places import is_remote, knock, token
 
-from .progress import Progress, notes, printable
+from .combinations import PIPE, Asked, nonsense
+from .options import OfFiles, Place
+from .pipe import to_standard_output
+from .progress import Progress
 
 if TYPE_CHECKING:
     from tfwavesep.batch import Job, Monitor, Outcome, Settings
     from tfwavesep.separation import Separator
-
-PIPE = Path("-")
-
-ONLY_TO_A_FOLDER = ("template", "jobs", "skip_existing", "overwrite", "shard", "manifest", "plot", "references")
-STANDARD_INPUT = (PIPE, Path("/dev/stdin"))
-DESCRIPTORS = (Path("/dev/fd"), Path("/proc/self/fd"))
-"""Folders where pipes without names have numbers; the next one has the same."""
-
-ONLY_WITH_RAY = ("address", "worker_cpus", "worker_gpus")
-
-
-class OfFiles(click.Command):
-    """A command that tells a file whose name begins as an option does from a misspelt option."""
-
-    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        """See `click.Command.parse_args`."""
-        try:
-            return super().parse_args(context, list(args))
-        except click.NoSuchOption as error:
-            file = next((arg for arg in args if arg.startswith(error.option_name) and Path(arg).exists()), None)
-            if file:
-                raise click.UsageError(f"{file}: is a file, but taken for an option; write ./{file}") from error
-            raise
-
-
-class Place(click.ParamType):
-    """A path, or a URL."""
-
-    name = "path"
-
-    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Path:
-        """See `places.place`."""
-        return place(value) if isinstance(value, str) else value
 
 
 @click.command(cls=OfFiles)
@@ -113,12 +80,20 @@ def separate(songs: tuple[Path, ...], folder: Path, **options: Any) -> None:
       tfwavesep separate 's3://bucket/album/*.flac' -o s3://bucket/stems
     """
     settings = _settings(options, "clamp" if folder == PIPE else "rescale")
-    _refuse_places(songs, folder, options)
-    _refuse_idle(songs, folder, options)
+    if reason := nonsense(Asked(songs, folder, options, _said())):
+        raise click.UsageError(reason)
     if folder == PIPE:
-        _to_pipe(songs, settings)
+        to_standard_output(songs[0], settings)
     else:
         _to_files(songs, folder, settings, options)
+
+
+def _said() -> dict[str, str]:
+    """The parameters on the command line, as they are written there."""
+    context = click.get_current_context()
+    parameters = {str(each.name): each.opts[-1] for each in context.command.params}
+    sources = {name: context.get_parameter_source(name) for name in parameters}
+    return {name: parameters[name] for name, source in sources.items() if source is ParameterSource.COMMANDLINE}
 
 
 def _settings(options: dict[str, Any], clip_mode: str) -> "Settings":
@@ -180,51 +155,17 @@ def _engine(
     options: dict[str, Any], settings: "Settings", separator: "Separator", folder: Path, songs: list[Path]
 ) -> "Iterator[Callable[[list[Job], Monitor], None]]":
     """What runs jobs, ready to do so."""
-    from tfwavesep import batch
-    from tfwavesep.batch import cluster
-
     if options["engine"] == "local":
+        from tfwavesep import batch
+
         yield lambda jobs, monitor: batch.run(jobs, separator, options["jobs"] or 1, monitor)
         return
+    from tfwavesep.batch import cluster
+
     size = cluster.Size(options["jobs"], options["worker_cpus"], options["worker_gpus"])
     with cluster.joined(options["address"]):
         cluster.check(settings, size, folder, songs)
         yield lambda jobs, monitor: cluster.run(jobs, settings, size, monitor)
-
-
-def _refuse_places(songs: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> None:
-    manifest = options["manifest"]
-    if manifest and is_remote(manifest) != is_remote(folder):
-        raise click.UsageError(
-            f"-o {folder} and --manifest {manifest}: must be both URLs or both on disk, so that whoever goes on later "
-            "finds both"
-        )
-    if options["engine"] == "ray" and PIPE in (*songs, folder):
-        raise click.UsageError("-: a pipe cannot be separated by other machines, only with --engine local")
-    if PIPE in songs and len(songs) > 1:
-        raise click.UsageError("- is standard input: it cannot be separated together with other songs")
-    if folder == PIPE and len(songs) > 1:
-        raise click.UsageError("-o -: standard output takes one song")
-
-
-def _refuse_idle(songs: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> None:
-    """Refuse options that would do nothing beside the others."""
-    if options["skip_existing"] and options["overwrite"]:
-        raise click.UsageError("--skip-existing and --overwrite: only one of them can be meant")
-    if folder == PIPE and (idle := _given(ONLY_TO_A_FOLDER)):
-        raise click.UsageError(f"{idle}: only with a folder for the stems, not with -o -")
-    nameless = next((song for song in songs if song in STANDARD_INPUT or song.parent in DESCRIPTORS), None)
-    if options["skip_existing"] and nameless:
-        raise click.UsageError(f"{nameless}: has no name of its own to be known by: not with --skip-existing")
-    if options["engine"] == "local" and (idle := _given(ONLY_WITH_RAY)):
-        raise click.UsageError(f"{idle}: only with --engine ray")
-    raw = options["raw_format"]
-    if raw and PIPE not in (*songs, folder):
-        raise click.UsageError("--raw-format: only with a pipe, - for the song or the output; files tell their own")
-    if raw and ":" not in raw and folder != PIPE:
-        raise click.UsageError(f"--raw-format {raw}: raw audio needs its rate and channels: {raw}:RATE:CHANNELS")
-    if raw and ":" in raw and PIPE not in songs:
-        raise click.UsageError(f"--raw-format {raw}: a rate and channels are standard input's; {songs[0]} has its own")
 
 
 def _refuse_references(references: Path, stems: tuple[str, ...]) -> None:
@@ -233,43 +174,6 @@ def _refuse_references(references: Path, stems: tuple[str, ...]) -> None:
     there = {path.name.partition(".")[0] for path in references.iterdir() if is_named_so(path)}
     if not there.intersection(stems):
         raise click.UsageError(f"--references {references}: holds none of the stems: no {', '.join(stems)}")
-
-
-def _given(names: tuple[str, ...]) -> str:
-    """Those of some parameters that are on the command line, as they are written there."""
-    context = click.get_current_context()
-    said = [p for p in context.command.params if p.name in names]
-    said = [p for p in said if context.get_parameter_source(str(p.name)) is ParameterSource.COMMANDLINE]
-    return ", ".join(parameter.opts[-1] for parameter in said)
-
-
-def _to_pipe(songs: tuple[Path, ...], settings: "Settings") -> None:
-    from tfwavesep import batch
-    from tfwavesep.batch import pipes
-
-    if sys.stdout is None:
-        raise OutputError("standard output: is closed")
-    separator = batch.load(settings)
-    pipes.pipe_format(settings, separator.targets)  # or else an error, before the song is opened
-    with batch.open_source(songs[0], settings) as reader, _quiet_end():
-        if sys.stderr.isatty():
-            delay = separator.course(reader.info.sample_rate).latency
-            click.echo(f"the stem comes {delay:.2f} s after the song; a shorter --segment shortens that", err=True)
-        written = pipes.separate_into(sys.stdout.buffer, separator, reader, settings)
-    for line in notes(reader.warnings, written.gain_db, written.clipped):
-        click.echo(printable(f"{songs[0]}: {line}"), err=True)
-
-
-@contextmanager
-def _quiet_end() -> Iterator[None]:
-    """Whoever listened may go when they have heard enough."""
-    try:
-        yield
-    except (BrokenPipeError, OutputError) as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still wants to flush
-        if isinstance(error, BrokenPipeError):
-            sys.exit(0)
-        raise
 
 
 def _show_scores(done: "list[Outcome]", references: Path) -> None:

@@ -65,6 +65,12 @@ def test_the_wings_are_all_there_is() -> None:
     assert {wing_of(path) for path in LIBRARY} == set(WINGS)
 
 
+def test_the_picture_shows_them_in_this_order() -> None:
+    picture = (ROOT / "docs" / "house.svg").read_text()
+    shown = " ".join(re.findall(r'font-weight="600" fill="#1b1f24"[^>]*>([^<]+)<', picture)).split()
+    assert [name for name in shown if name in WINGS] == WINGS
+
+
 @pytest.mark.parametrize("path", LIBRARY, ids=relative)
 def test_imports_run_downwards(path: Path) -> None:
     wing = wing_of(path)

@@ -240,38 +240,6 @@ def test_pipes_that_cannot_be_meant(arguments: list[str], message: str, model: P
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["-", "-o", "-", "--manifest", "m.jsonl", "--plot", "--skip-existing"],
-         "--skip-existing, --manifest, --plot: only with a folder for the stems, not with -o -"),
-        (["song.wav", "-o", "-", "--overwrite"], "--overwrite: only with a folder"),
-        (["song.wav", "-o", "-", "-j", "2"], "--jobs: only with a folder"),
-        (["song.wav", "-o", "-", "--shard", "1/2"], "--shard: only with a folder"),
-        (["song.wav", "-o", "-", "--filename", "{stem}.wav"], "--filename: only with a folder"),
-        (["song.wav", "-o", "-", "--references", "."], "--references: only with a folder"),
-        (["-", "--skip-existing"], "-: has no name of its own to be known by: not with"),
-        (["a.wav", "/dev/fd/63", "--skip-existing"], "/dev/fd/63: has no name of its own"),
-        (["song.wav", "--worker-cpus", "2", "--worker-gpus", "1"],
-         "--worker-cpus, --worker-gpus: only with --engine ray"),
-        (["song.wav", "--raw-format", "s16le"], "--raw-format: only with a pipe"),
-        (["song.wav", "-o", "-", "--raw-format", "s16le:8000:1"], "standard input's; song.wav has its own"),
-        (["-", "--raw-format", "s16le"], "raw audio needs its rate and channels: s16le:RATE:CHANNELS"),
-        (["song.wav", "--skip-existing", "--overwrite"], "--skip-existing and --overwrite: only one of them"),
-    ],
-)  # fmt: skip
-def test_options_that_would_do_nothing_are_refused_before_any_work(
-    arguments: list[str], message: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The model, which is not there, is not even looked for."""
-    monkeypatch.chdir(tmp_path)
-    result = run("separate", *arguments, "--stems", "vocals", "-m", "nowhere")
-    assert result.exit_code == 2
-    (line,) = [line for line in result.output.splitlines() if line.startswith("Error:")]
-    assert message in line
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
     ("options", "told"),
     [(["--bits", "16"], "samples cut to full scale"), (["--bits", "16", "--clip-mode", "none"], "beyond full scale"),
      (["--bits", "float"], "")],

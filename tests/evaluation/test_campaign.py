@@ -12,8 +12,7 @@ import pytest
 import soundfile
 from conftest import Run, config_of, synthetic_stems
 
-from tfwavesep.data import Track
-from tfwavesep.data import stempeg as _stempeg
+from tfwavesep.data import Track, stempeg
 from tfwavesep.errors import DataError, OutputExistsError
 from tfwavesep.evaluation import METRICS, campaign
 from tfwavesep.evaluation.campaign import evaluate, scored_targets
@@ -57,7 +56,7 @@ def times(folder: Path) -> dict[Path, int]:
 
 
 def test_every_track_has_scores_in_musevals_schema(scored: tuple[Path, Scores]) -> None:
-    _stempeg.ensure()
+    stempeg.ensure()
     import museval
 
     schema = json.loads((Path(museval.__file__).parent / "musdb.schema.json").read_text())

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from tfwavesep import audio
-from tfwavesep.data import stempeg as _stempeg
+from tfwavesep.data import stempeg
 from tfwavesep.errors import AudioError
 
 METRICS = ("SDR", "SIR", "SAR", "ISR")
@@ -54,7 +54,7 @@ def bss_eval(name: str, references: Estimates, estimates: Estimates, sample_rate
         Vincent, Gribonval & Févotte 2006 (BSS Eval); Stöter, Liutkus & Ito 2018 (its version 4). As there, vocals and
         accompaniment are scored against one another, the other stems among all, the vocals too.
     """
-    _stempeg.ensure()
+    stempeg.ensure()
     import museval
 
     targets = {target: SimpleNamespace(audio=reference) for target, reference in references.items()}
