@@ -44,6 +44,7 @@ class DataConfig:
         extra_share: in remixed examples, share of a stem's fragments that come from extra material, if there is any.
         spread: whether extra material that is mono is given a place in a room, see `data.width.spread`.
         narrow: share of the examples that are made narrow, half of these mono, see `data.width.narrow`.
+        worn: chance of each of the things that may have happened to a recording, see `data.wear.worn`.
         speeds: the songs are also heard at these speeds, with their pitch changed along, 1 being the song as it is.
     """
 
@@ -58,6 +59,7 @@ class DataConfig:
     extra_share: float = 0.5
     spread: bool = False
     narrow: float = 0.0
+    worn: float = 0.0
     speeds: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
@@ -67,7 +69,7 @@ class DataConfig:
             self.speeds,
             "factors from 0.5 to 2, at least one",
         )
-        for name in ("remix", "drop", "voiced_share", "extra_share", "narrow"):
+        for name in ("remix", "drop", "voiced_share", "extra_share", "narrow", "worn"):
             require(0 <= getattr(self, name) <= 1, f"data.{name}", getattr(self, name), "a share from 0 to 1")
         require(self.target_length > 0, "data.target_length", self.target_length, "at least 1 sample")
         require(

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from tfwavesep import stems
 from tfwavesep.config import DataConfig, Preset
-from tfwavesep.data import tracks, width
+from tfwavesep.data import tracks, wear, width
 from tfwavesep.data.cache import Prepared, prepare, voiced_chunks
 from tfwavesep.data.tracks import Track
 from tfwavesep.errors import DataError
@@ -157,28 +157,28 @@ class Mixer:
             gain * self._fragment(stem, place, draw[i], remixed)
             for i, (stem, place, gain) in enumerate(zip(STEMS, places, gains, strict=True))
         ]
-        if self.config.spread or self.config.narrow:
-            sources = self._widths(number, sources, [place[0] >= self.num_tracks for place in places])
-        return mix_down(tf.stack(sources), self.weights, self.context)
+        more = self._draw(-1 - number, 7)  # others than above, which so stay as they are without these changes
+        if self.config.spread:
+            extra = [place[0] >= self.num_tracks for place in places]
+            sources = [self._spread(number, i, source, extra[i], more[i]) for i, source in enumerate(sources)]
+        together = tf.stack(sources)
+        if self.config.narrow:
+            narrow = width.narrow(together, more[-1, 1])
+            together = tf.where(more[-1, 0] < self.config.narrow, narrow, together)
+        if self.config.worn:
+            together = wear.worn(together, more[-1, 2:7], self.config.worn, self.sample_rate)
+        return mix_down(together, self.weights, self.context)
 
     def _draw(self, number: tf.Tensor, count: int) -> tf.Tensor:
         """Numbers from 0 to 1, `count` for each stem and then for the example: always the same for the same number."""
         seed = tf.stack([tf.cast(self.seed, tf.int64), number])
         return tf.random.stateless_uniform([len(STEMS) + 1, count], seed=seed)
 
-    def _widths(self, number: tf.Tensor, sources: list[tf.Tensor], extra: list[tf.Tensor]) -> tf.Tensor:
-        """The sources, mono extra material spread, and all of them narrow in some examples.
-
-        The draws are others than those of `example`, which stay as they are without widths.
-        """
-        draw = self._draw(-1 - number, 3)
-        if self.config.spread:
-            for i, samples in enumerate(sources):
-                seed = tf.stack([tf.cast(self.seed + 1 + i, tf.int64), -1 - number])
-                placed = partial(width.spread, samples, draw[i], seed, self.sample_rate)
-                sources[i] = tf.cond(extra[i] & width.is_mono(samples), placed, lambda samples=samples: samples)
-        stacked = tf.stack(sources)
-        return tf.where(draw[-1, 0] < self.config.narrow, width.narrow(stacked, draw[-1, 1]), stacked)
+    def _spread(self, number: tf.Tensor, stem: int, source: tf.Tensor, extra: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
+        """Extra material that is mono, at some place in some room."""
+        seed = tf.stack([tf.cast(self.seed + 1 + stem, tf.int64), -1 - number])
+        placed = partial(width.spread, source, draw, seed, self.sample_rate)
+        return tf.cond(extra & width.is_mono(source), placed, lambda: source)
 
     def _source_place(
         self, stem: str, draw: tf.Tensor, remixed: tf.Tensor, voiced: tf.Tensor, song: tuple[tf.Tensor, tf.Tensor]
