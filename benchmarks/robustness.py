@@ -152,7 +152,8 @@ def page(model: str, subset: str, tracks: int, found: dict[str, dict[str, float]
     return (
         f"# How a model holds on recordings as they are\n\nModel `{model}`, {tracks} {subset} tracks, mixed from their "
         "stems: SDR in dB, the median over 1-second frames, then over tracks, and how far from that of the tracks as "
-        f"they are; bold where more than {WORTH_TELLING:.0f} dB is lost. Written by `python -m benchmarks.robustness`.\n\n"
+        f"they are; bold where more than {WORTH_TELLING:.0f} dB is lost. Written by `python -m "
+        "benchmarks.robustness`.\n\n"
         f"{markdown([['the same tracks', *usual], first, *rows])}"
     )
 
