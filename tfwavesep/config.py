@@ -42,6 +42,9 @@ class DataConfig:
         drop: chance that a stem is left out, each by itself, so that the model meets silence.
         voiced_share: share of the examples whose vocals are drawn from where somebody sings.
         extra_share: in remixed examples, share of a stem's fragments that come from extra material, if there is any.
+        spread: whether extra material that is mono is given a place in a room, see `data.width.spread`.
+        narrow: share of the examples that are made narrow, half of these mono, see `data.width.narrow`.
+        worn: chance of each of the things that may have happened to a recording, see `data.wear.worn`.
         speeds: the songs are also heard at these speeds, with their pitch changed along, 1 being the song as it is.
     """
 
@@ -54,6 +57,9 @@ class DataConfig:
     drop: float = 0.0
     voiced_share: float = 0.0
     extra_share: float = 0.5
+    spread: bool = False
+    narrow: float = 0.0
+    worn: float = 0.0
     speeds: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
@@ -63,7 +69,7 @@ class DataConfig:
             self.speeds,
             "factors from 0.5 to 2, at least one",
         )
-        for name in ("remix", "drop", "voiced_share", "extra_share"):
+        for name in ("remix", "drop", "voiced_share", "extra_share", "narrow", "worn"):
             require(0 <= getattr(self, name) <= 1, f"data.{name}", getattr(self, name), "a share from 0 to 1")
         require(self.target_length > 0, "data.target_length", self.target_length, "at least 1 sample")
         require(
@@ -148,7 +154,9 @@ class Preset:
     def __post_init__(self) -> None:
         self.model.input_length(self.data.target_length)
         stereo = self.model.channels == 2
-        require(stereo or not self.data.swap_channels, "data.swap_channels", True, "false: the model is mono")
+        for name in ("swap_channels", "spread", "narrow"):
+            value = getattr(self.data, name)
+            require(stereo or not value, f"data.{name}", value, f"{json.dumps(type(value)())}: the model is mono")
 
     @property
     def members(self) -> tuple["Preset", ...]:

@@ -273,6 +273,29 @@ def test_channels_are_swapped_in_half(make_mixer: MakeMixer, swap: bool) -> None
     np.testing.assert_allclose(swapped, 0.5 if swap else 0, atol=0.1 if swap else 0)
 
 
+def test_widths_and_wear_leave_all_other_draws_as_they_are(make_mixer: MakeMixer) -> None:
+    """And the references go on to sum to the mixture."""
+    options = dataclasses.replace(REMIX, gain_min=0.5, swap_channels=True, extra_share=1.0)
+    changes = {"spread": True, "narrow": 0.5, "worn": 0.5}
+    mixers = [make_mixer(replaced, channels=2, extra={"vocals": 2}) for replaced in
+              (options, dataclasses.replace(options, **{name: type(v)(0) for name, v in changes.items()}))]  # fmt: skip
+    np.testing.assert_array_equal(drawn(mixers[0], 8)[0], drawn(mixers[1], 8)[0])
+    mixer = make_mixer(dataclasses.replace(options, **changes), channels=2, extra={"vocals": 2})
+    mixtures, references = drawn(mixer, 24)
+    np.testing.assert_allclose(references.sum(axis=1), centre(mixtures, mixer), atol=1e-6)
+    mono = (mixtures[..., 0] == mixtures[..., 1]).all(axis=1)
+    assert 0.05 < mono.mean() < 0.5
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_mono_extra_material_is_spread_if_asked_for(make_mixer: MakeMixer, share: float) -> None:
+    voice = [np.repeat(noise(3000, 1, number), 2, axis=1) for number in range(len(LENGTHS) + 2)]
+    options = dataclasses.replace(REMIX, extra_share=share, spread=True)
+    mixer = make_mixer(options, channels=2, extra={"vocals": 2}, vocals=voice)
+    vocals = drawn(mixer, 8)[1][:, 0]
+    assert (vocals[..., 0] == vocals[..., 1]).all() == (not share)  # a song's own voice stays where it is
+
+
 @pytest.mark.parametrize(("stem", "share"), [("vocals", 0.4), ("vocals", 1.0), ("other", 0.4), ("other", 0.0)])
 def test_extra_material_is_drawn_for_its_stem_alone(make_mixer: MakeMixer, stem: str, share: float) -> None:
     mixer = make_mixer(dataclasses.replace(REMIX, extra_share=share), constant=True, extra={stem: 2})

@@ -8,6 +8,7 @@ come next.
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import tensorflow as tf
 
 from tfwavesep import stems
 from tfwavesep.config import DataConfig, Preset
-from tfwavesep.data import tracks
+from tfwavesep.data import tracks, wear, width
 from tfwavesep.data.cache import Prepared, prepare, voiced_chunks
 from tfwavesep.data.tracks import Track
 from tfwavesep.errors import DataError
@@ -131,6 +132,7 @@ class Mixer:
         self.banks = banks
         self.num_tracks = num_tracks
         self.context = model.context
+        self.sample_rate = model.sample_rate
         self.input_length = model.input_length(config.target_length)
         self.weights = tf.constant(stems.weights(model.targets))
         self.config = config
@@ -140,7 +142,7 @@ class Mixer:
 
     def example(self, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Example `number`: mixture `(input_length, channels)`, references `(targets, target_length, channels)`."""
-        draw = tf.random.stateless_uniform([len(STEMS) + 1, 7], seed=tf.stack([tf.cast(self.seed, tf.int64), number]))
+        draw = self._draw(number, 7)
         common = draw[-1]
         remixed = common[0] < self.config.remix
         voiced = common[1] < self.config.voiced_share
@@ -155,7 +157,28 @@ class Mixer:
             gain * self._fragment(stem, place, draw[i], remixed)
             for i, (stem, place, gain) in enumerate(zip(STEMS, places, gains, strict=True))
         ]
-        return mix_down(tf.stack(sources), self.weights, self.context)
+        more = self._draw(-1 - number, 7)  # others than above, which so stay as they are without these changes
+        if self.config.spread:
+            extra = [place[0] >= self.num_tracks for place in places]
+            sources = [self._spread(number, i, source, extra[i], more[i]) for i, source in enumerate(sources)]
+        together = tf.stack(sources)
+        if self.config.narrow:
+            narrow = width.narrow(together, more[-1, 1])
+            together = tf.where(more[-1, 0] < self.config.narrow, narrow, together)
+        if self.config.worn:
+            together = wear.worn(together, more[-1, 2:7], self.config.worn, self.sample_rate)
+        return mix_down(together, self.weights, self.context)
+
+    def _draw(self, number: tf.Tensor, count: int) -> tf.Tensor:
+        """Numbers from 0 to 1, `count` for each stem and then for the example: always the same for the same number."""
+        seed = tf.stack([tf.cast(self.seed, tf.int64), number])
+        return tf.random.stateless_uniform([len(STEMS) + 1, count], seed=seed)
+
+    def _spread(self, number: tf.Tensor, stem: int, source: tf.Tensor, extra: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
+        """Extra material that is mono, at some place in some room."""
+        seed = tf.stack([tf.cast(self.seed + 1 + stem, tf.int64), -1 - number])
+        placed = partial(width.spread, source, draw, seed, self.sample_rate)
+        return tf.cond(extra & width.is_mono(source), placed, lambda: source)
 
     def _source_place(
         self, stem: str, draw: tf.Tensor, remixed: tf.Tensor, voiced: tf.Tensor, song: tuple[tf.Tensor, tf.Tensor]

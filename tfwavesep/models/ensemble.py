@@ -6,6 +6,7 @@ each in its own way. In the mean the errors cancel in part, above all where ther
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from itertools import chain
 from math import lcm
 from typing import Any
 
@@ -104,3 +105,21 @@ def join(config: Config, networks: Sequence[keras.Model]) -> keras.Model:
         nearer = layers.Cropping1D(config.context - part.context, dtype="float32", name=f"context_{number}")(mixture)
         shares.append(network(nearer) * (len(alike) / len(networks)))
     return keras.Model(mixture, layers.Add(dtype="float32", name="stems")(shares), name="ensemble")
+
+
+def networks(config: Config, ensemble: keras.Model) -> list[keras.Model]:
+    """The members of an ensemble, each with its weights as a network of its own: what `join` made one of.
+
+    Args:
+        config: of the ensemble.
+        ensemble: as `build` or `join` made it.
+    """
+    members = [models.build(*part) for part in config.parts]
+    kinds: dict[tuple[str, ModelConfig], list[keras.Model]] = {}
+    for kind, member in zip(config.parts, members, strict=True):
+        kinds.setdefault(kind, []).append(member)
+    weights = iter(ensemble.weights)  # one kind after the other, as they were joined
+    for member in chain.from_iterable(kinds.values()):
+        for weight in member.weights:
+            weight.assign(next(weights))
+    return members

@@ -2,6 +2,6 @@
 
 from tfwavesep.training.fit import train
 from tfwavesep.training.runs import read_history
-from tfwavesep.training.trained import Trained
+from tfwavesep.training.trained import Trained, begin, gently
 
-__all__ = ["Trained", "read_history", "train"]
+__all__ = ["Trained", "begin", "gently", "read_history", "train"]

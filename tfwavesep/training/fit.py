@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -22,6 +22,7 @@ from tfwavesep.places import atomic
 from tfwavesep.training import hosts, losses, trained
 from tfwavesep.training.callbacks import Checkpoint, CpuBudget, EarlyStopping, Progress, Report, has_stopped
 from tfwavesep.training.runs import BEST, CONFIG, DATA, HISTORY, LATEST, MODEL, RECORD, read_history, write_history
+from tfwavesep.training.trained import Trained
 
 
 def train(
@@ -31,6 +32,7 @@ def train(
     extra: tuple[str, ...] = (),
     resume: bool = False,
     report: Report = print,
+    start: Trained | None = None,
 ) -> Path:
     """Train a preset. The networks of an ensemble are trained one after another, each by itself in a folder of its own,
     `workdir/1` and so on.
@@ -44,6 +46,8 @@ def train(
         extra: further material for single stems, see `data.tracks.find_extra`.
         resume: go on with the training that `workdir` holds, if it holds one.
         report: takes lines for people.
+        start: a network whose weights the new one begins with, as far as they fit, instead of random ones; those of an
+            ensemble begin with its networks, one each.
 
     Returns:
         path of `model.keras`, the weights with the least validation loss.
@@ -58,7 +62,7 @@ def train(
     strategy = _strategy()
     _check_hosts(preset)
     if preset.members:
-        return _train_members(preset, root, workdir, extra, resume, report)
+        return _train_members(preset, root, workdir, extra, resume, report, start)
     _check_workdir(workdir, preset, resume)
     hosts.join(preset.training.batch_size)
     report = report if hosts.is_first() else _to_nobody
@@ -67,14 +71,15 @@ def train(
         report(f"{workdir}: holds no training to go on with; a new one begins")
     report(f"{preset.name}: preparing {root}")
     datasets = examples.open_datasets(preset, root, extra)
-    _check_data(workdir, datasets)
+    basis = datasets.record() | ({"start": start.record_of_start()} if start else {})
+    _check_basis(workdir, basis)
     hosts.wait()
     if hosts.is_first():
-        write_json(workdir / DATA, datasets.record())
+        write_json(workdir / DATA, basis)
         write_json(workdir / CONFIG, preset.to_dict())
     keras.utils.set_random_seed(preset.training.seed)
     with _precision(preset), strategy.scope():
-        model, past = _start(preset, workdir)
+        model, past = _start(preset, workdir, start, report)
         config = preset.training
         first_step = len(past) * config.steps_per_epoch
         report(_summary(preset, datasets, model, len(past)))
@@ -90,19 +95,26 @@ def train(
         )
     if hosts.is_first():
         with hosts.alone():
-            _finish(preset, workdir, datasets, report)
+            _finish(preset, workdir, basis, report)
     hosts.wait()
     return workdir / MODEL
 
 
 def _train_members(
-    preset: Preset, root: Path, workdir: Path, extra: tuple[str, ...], resume: bool, report: Report
+    preset: Preset,
+    root: Path,
+    workdir: Path,
+    extra: tuple[str, ...],
+    resume: bool,
+    report: Report,
+    start: Trained | None,
 ) -> Path:
+    starts = _starts(preset, start)
     folders = [workdir / str(number) for number, _ in enumerate(preset.members, start=1)]
     if not (folders[0] / CONFIG).exists():
         _check_free(workdir)
-    for member, folder in zip(preset.members, folders, strict=True):
-        train(member, root, folder, extra, resume, report)
+    for member, folder, begun in zip(preset.members, folders, starts, strict=True):
+        train(member, root, folder, extra, resume, report, begun)
     if hosts.is_first():
         with hosts.alone():
             together = trained.join([trained.read(folder) for folder in folders])
@@ -112,6 +124,19 @@ def _train_members(
             report(f"{preset.name}: the mean of {len(folders)} networks; wrote {workdir / MODEL}")
     hosts.wait()
     return workdir / MODEL
+
+
+def _starts(preset: Preset, start: Trained | None) -> Sequence[Trained | None]:
+    """What each network of an ensemble begins with."""
+    if start is None:
+        return [None] * len(preset.members)
+    starts = trained.members(start)
+    if len(starts) != len(preset.members):
+        raise ConfigError(
+            f"{start.run}: is of {len(starts)} networks, preset {preset.name} of {len(preset.members)}: each begins "
+            "with one"
+        )
+    return starts
 
 
 def _to_nobody(line: str) -> None:
@@ -148,10 +173,14 @@ def _check_free(workdir: Path) -> None:
         raise OutputExistsError(f"{workdir}: is not empty and holds no training; choose another folder")
 
 
-def _check_data(workdir: Path, datasets: examples.Datasets) -> None:
-    """A training goes on only with the data it began with: the examples that come next depend on it."""
+def _check_basis(workdir: Path, basis: dict[str, Any]) -> None:
+    """A training goes on only with the data it began with, as the examples that come next depend on it, and from the
+    same start."""
     path = workdir / DATA
-    if path.exists() and read_json(path) != datasets.record():
+    there = read_json(path) if path.exists() else basis
+    if there.get("start") != basis.get("start"):
+        raise ModelError(f"{workdir}: holds a training that began otherwise; go on with the same --from")
+    if there != basis:
         raise ModelError(f"{workdir}: holds a training on other data; go on with the same --data and --extra")
 
 
@@ -200,13 +229,17 @@ def _machines(tf_config: str) -> int:
         return 1
 
 
-def _start(preset: Preset, workdir: Path) -> tuple[keras.Model, list[dict[str, float]]]:
+def _start(
+    preset: Preset, workdir: Path, start: Trained | None, report: Report
+) -> tuple[keras.Model, list[dict[str, float]]]:
     """A new model, or the latest with its optimizer; and the rows of the epochs it has behind it."""
     latest = workdir / LATEST
     if not latest.exists():
         if hosts.is_first():
             (workdir / HISTORY).unlink(missing_ok=True)
         model = models.build(preset.architecture, preset.model)
+        if start:
+            _begin_with(model, start, report)
         model.compile(_optimizer(preset), losses.make(preset.loss.name, preset.loss.options, preset.model.targets))
         return model, []
     model = models.load(latest)
@@ -216,6 +249,14 @@ def _start(preset: Preset, workdir: Path) -> tuple[keras.Model, list[dict[str, f
     if hosts.is_first():
         write_history(workdir, past)
     return model, past
+
+
+def _begin_with(model: keras.Model, start: Trained, report: Report) -> None:
+    new = trained.take_over(model, start.network)
+    if len(new) == len(model.weights):
+        raise ModelError(f"{start.run}: none of its weights fits this preset: its architecture is another")
+    rest = f", but for {', '.join(new)}: these begin at random" if new else ""
+    report(f"begins with the weights of {start.run}{rest}")
 
 
 def _optimizer(preset: Preset) -> keras.optimizers.Optimizer:
@@ -258,7 +299,7 @@ def _summary(preset: Preset, datasets: examples.Datasets, model: keras.Model, ep
     return f"{preset.name}: {model.count_params():,} parameters, {datasets.songs} songs{extra}{again}"
 
 
-def _finish(preset: Preset, workdir: Path, datasets: examples.Datasets, report: Report) -> Path:
+def _finish(preset: Preset, workdir: Path, basis: dict[str, Any], report: Report) -> Path:
     """Write the best weights as a float32 model without its optimizer, and the run's record."""
     if not (workdir / BEST).exists():
         raise ModelError(f"{workdir}: no epoch ended with a finite validation loss; lower training.learning_rate")
@@ -274,7 +315,7 @@ def _finish(preset: Preset, workdir: Path, datasets: examples.Datasets, report: 
         "versions": {name: version(name) for name in ("tfwavesep", "tensorflow", "keras", "numpy")},
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {len(tf.config.list_physical_devices('GPU'))} GPUs",
-        "data": datasets.record(),
+        "data": basis,
         "epochs": len(history),
         "best_epoch": int(best["epoch"]) + 1,
         "val_loss": best["val_loss"],

@@ -1,6 +1,7 @@
 """Trained networks, with all that is known of them, as they lie on disk; and several of them as one."""
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,6 +11,7 @@ from tfwavesep import models, store
 from tfwavesep.config import Preset, preset_from_dict, read_json
 from tfwavesep.errors import ConfigError, ModelError
 from tfwavesep.models import ModelConfig
+from tfwavesep.places import sha256
 from tfwavesep.store import KERAS
 from tfwavesep.training.runs import CONFIG, RECORD
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 COMMON = frozenset(each.name for each in fields(ModelConfig))
 """What the networks of one model have in common."""
+
+GENTLER = 10
+"""By how much a training is slower that begins with a trained network."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,34 @@ class Trained:
     record: dict[str, Any]
     network: "keras.Model"
     licence: str = "not stated"
+
+    def record_of_start(self) -> dict[str, str]:
+        """What a training that begins with this network notes of it: its name, and the SHA-256 of its weights."""
+        return {"model": self.preset.name, "sha256": sha256(self.run / KERAS)}
+
+
+def begin(model: str) -> Trained:
+    """The network that a training can begin with: of a model, or of a training that is finished.
+
+    Args:
+        model: of a released model its name; a model folder or a zip file of one, or a training's folder; or the
+            `model.keras` in it.
+
+    Raises:
+        ModelError: there is no such model, it has lost its `model.keras`, or is damaged; or it is a form whose weights
+            cannot be trained.
+    """
+    path = store.locate(model)
+    if path.suffix == ".tflite" or (path / "saved_model.pb").is_file():
+        raise ModelError(f"{model}: its weights cannot be trained; {KERAS} beside it can: give the model's folder")
+    return read(store.unpack(path) if path.suffix == ".zip" else path)
+
+
+def gently(start: Trained) -> Preset:
+    """The preset that a network was trained by, at a tenth of the learning rate, so that it keeps what it knows."""
+    training = start.preset.training
+    training = dataclasses.replace(training, learning_rate=training.learning_rate / GENTLER)
+    return dataclasses.replace(start.preset, training=training)
 
 
 def read(run: Path) -> Trained:
@@ -94,6 +127,44 @@ def join(trained: Sequence[Trained]) -> Trained:
         network=ensemble.join(config, [each.network for each in trained]),
         licence="; ".join(dict.fromkeys(each.licence for each in trained)),
     )
+
+
+def members(whole: Trained) -> list[Trained]:
+    """What `join` made one of, each network by itself; a single network alone."""
+    if not whole.preset.members:
+        return [whole]
+    from tfwavesep.models import ensemble
+
+    networks = ensemble.networks(whole.preset.model, whole.network)  # type: ignore[arg-type]
+    pairs = zip(whole.preset.members, networks, strict=True)
+    return [dataclasses.replace(whole, preset=preset, network=network) for preset, network in pairs]
+
+
+def take_over(network: "keras.Model", other: "keras.Model") -> list[str]:
+    """Give a network the weights of another wherever the two have one at the same place and of the same shape.
+
+    Returns:
+        paths of the network's weights for which there was none.
+    """
+    there = _by_place(other)
+    left_out = []
+    for place, weight in _by_place(network).items():
+        if place in there and there[place].shape == weight.shape:
+            weight.assign(there[place])
+        else:
+            left_out.append(weight.path)
+    return left_out
+
+
+def _by_place(network: "keras.Model") -> dict[tuple[str, int], Any]:
+    """Weights by their path without the number that Keras gives to layers without a name, which goes on from network to
+    network, and which of those of the same path it is."""
+    found: dict[tuple[str, int], Any] = {}
+    for weight in network.weights:
+        path = re.sub(r"_\d+(?=/)", "", weight.path)
+        number = sum(1 for other, _ in found if other == path)
+        found[path, number] = weight
+    return found
 
 
 def _check_alike(first: Trained, other: Trained) -> None:
