@@ -94,3 +94,14 @@ def test_members_start_from_different_weights() -> None:
 def test_networks_that_cannot_be_one_are_refused(members: tuple[Member, ...], message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)):
         Config(**COMMON, members=members)
+
+
+@pytest.mark.parametrize("members", [(NEAR, FAR, NEAR), (BANDS, FAR, BANDS, BANDS)])
+def test_its_members_can_be_had_back(members: tuple[Member, ...]) -> None:
+    """In their order, though those of one kind are joined first."""
+    config = Config(**COMMON, members=members)
+    networks = [models.build(*part) for part in config.parts]
+    back = ensemble.networks(config, ensemble.join(config, networks))
+    for network, other in zip(networks, back, strict=True):
+        for weight, again in zip(network.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(weight, again)
