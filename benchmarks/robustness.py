@@ -95,7 +95,7 @@ CONDITIONS: dict[str, Callable[[np.ndarray, int], Sources]] = {
     "mono": mixed(lambda stem, rate: stem.mean(axis=1, keepdims=True).repeat(2, axis=1)),
     "left channel only": mixed(lambda stem, rate: stem[:, :1]),
     "channels swapped": mixed(lambda stem, rate: stem[:, ::-1]),
-    "one channel inverted": mixed(lambda stem, rate: stem * np.float32([1, -1])),
+    "one channel inverted": mixed(lambda stem, rate: stem * np.array([1, -1], np.float32)),
     "30 dB softer": mixed(lambda stem, rate: stem * np.float32(10 ** (-30 / 20))),
     "12 dB louder": mixed(lambda stem, rate: stem * np.float32(10 ** (12 / 20))),
     "nothing above 8 kHz": mixed(low_passed(8000)),
