@@ -4,6 +4,7 @@ machine. `web/` holds the page's program, which npm builds."""
 import hashlib
 import json
 import shutil
+import sys
 from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -124,6 +125,14 @@ class _Handler(SimpleHTTPRequestHandler):
         pass
 
 
+class _Server(ThreadingHTTPServer):
+    """Browsers hang up when a page is left; that is no error."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def server(folder: Path, port: int) -> ThreadingHTTPServer:
     """A server for a site, for this machine alone; `serve_forever` runs it.
 
@@ -135,6 +144,6 @@ def server(folder: Path, port: int) -> ThreadingHTTPServer:
         OutputError: it is taken, or not allowed.
     """
     try:
-        return ThreadingHTTPServer((HOST, port), partial(_Handler, directory=str(folder)))
+        return _Server((HOST, port), partial(_Handler, directory=str(folder)))
     except (OSError, OverflowError) as error:
         raise OutputError(f"port {port} cannot be listened on: {error}; choose another with --port") from error

@@ -40,8 +40,8 @@ export class Pool {
     const asked = new Set();
     return new Promise((resolve, reject) => {
       this.#failed = (reason) => {
-        this.close();
         reject(new Fault(reason));
+        this.close();
       };
       this.#cancelled = () => resolve(false);
       this.#next = () => {
