@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 import sys
+import tempfile
 from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -62,9 +63,10 @@ def write(model: str, folder: Path) -> None:
     tflite, config = fixed.read(model)
     lengths = fixed.Lengths.of(config)
     file = fixed.fix(tflite, config, lengths)
-    beside = folder.with_name(f".writing-{folder.name}")
-    try:
-        with disk_errors(folder):
+    with disk_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name:
+            beside = Path(name) / "site"
             shutil.copytree(built, beside)
             (beside / "model").mkdir()
             (beside / "model" / store.TFLITE).write_bytes(file)
@@ -72,8 +74,6 @@ def write(model: str, folder: Path) -> None:
             (beside / "model" / "about.json").write_text(json.dumps(about))
             _tell_files(beside)
             beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _about(model: store.StoredModel, lengths: fixed.Lengths, size: int) -> dict[str, Any]:

@@ -23,9 +23,9 @@ function action(event, song) {
     ArrowRight: () => song.jump(1),
     k: () => song.toggleKaraoke(),
     l: () => song.toggleLoop(),
-    "[": () => song.loopFrom(),
-    "]": () => song.loopTo(),
-  }[event.key];
+    i: () => song.loopFrom(),
+    o: () => song.loopTo(),
+  }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
 }
 
 /** Whether what has the focus has a use of its own for the key. */

@@ -188,14 +188,19 @@ export class Song {
     this.strips.forEach((strip, stem) =>
       strip.follow(player.place / stems.length, loop, player.isPlaying ? player.level(stem) : 0),
     );
-    const place = element("place");
-    place.value = seconds;
-    place.setAttribute("aria-valuetext", `${clock(seconds)} of ${clock(this.seconds)}`);
-    element("time").textContent = `${clock(seconds)} / ${clock(this.seconds)}`;
+    element("place").value = seconds;
+    this.#tell(`${clock(seconds)} / ${clock(this.seconds)}`);
     const play = element("play");
     play.dataset.state = player.isWaiting ? "waiting" : player.isPlaying ? "playing" : "paused";
     play.setAttribute("aria-label", player.isPlaying ? "Pause" : "Play");
     this.#frame = requestAnimationFrame(() => this.#follow());
+  }
+
+  /** Show the time, where it has changed: screen readers say what is set. */
+  #tell(time) {
+    if (element("time").textContent === time) return;
+    element("time").textContent = time;
+    element("place").setAttribute("aria-valuetext", time.replace("/", "of"));
   }
 
   close() {
