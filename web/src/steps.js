@@ -29,8 +29,8 @@ export function toSteps(samples) {
 }
 
 function isWhole(samples, positive) {
-  for (const sample of samples) {
-    const value = sample * (sample > 0 ? positive : FULL_SCALE);
+  for (let i = 0; i < samples.length; i++) {
+    const value = samples[i] * (samples[i] > 0 ? positive : FULL_SCALE);
     if (Math.abs(value - round(value)) > NEARLY) return false;
   }
   return true;
