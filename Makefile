@@ -1,4 +1,4 @@
-.PHONY: demo test test-newest light lint speed
+.PHONY: demo test test-newest light page lint speed
 
 NEWEST := $(firstword $(foreach python,python3.14 python3.13 python3,$(if $(shell $(python) -c "print(1)" 2>/dev/null),$(python))))
 TENSORFLOW_TESTS := $(addprefix tests/,backends models/test_conformance.py data/test_examples.py release/test_export.py release/test_quantization.py training/test_losses.py)
@@ -14,6 +14,9 @@ test-newest:
 
 light:
 	python3 -m venv .venv-light && .venv-light/bin/pip install -r requirements-light.txt && .venv-light/bin/pip install --no-deps . && .venv-light/bin/tfwavesep separate examples/demo_song/mixture.flac -o demo --overwrite
+
+page:
+	cd web && npm ci && npm run build
 
 lint:
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy

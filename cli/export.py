@@ -16,6 +16,8 @@ from .options import data_root
 @data_root("Data root, to calibrate int8 and to measure what the form costs in SDR.", required=False)
 @click.option("--licence", help="Licence of the weights, for config.json.")
 @click.option("--scores", type=click.Path(path_type=Path), help="An evaluation's scores.json, for config.json.")
+@click.option("--fixed", "seconds", type=float, metavar="SECONDS",
+              help="Write model.tflite of the model RUN with one fixed length, as -o FILE.tflite.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace a model that is there.")
 def export(
     runs: tuple[Path, ...],
@@ -24,6 +26,7 @@ def export(
     root: Path | None,
     licence: str | None,
     scores: Path | None,
+    seconds: float | None,
     overwrite: bool,
 ) -> None:
     """Write the model of a finished training RUN as Keras, SavedModel and TFLite.
@@ -31,13 +34,42 @@ def export(
     RUN may also be a model folder, to write it anew in another form. Several
     become one model, which gives the mean of their stems.
 
+    Runtimes that resize nothing (browsers, microcontrollers) need --fixed:
+    one run of that file yields SECONDS of audio, or as near as the network
+    can. It takes a model (a released one, too) as it is, and no TensorFlow.
+
     \b
     Example:
       tfwavesep export runs/tiny -o saved_models/tiny
       tfwavesep export runs/mine -o saved_models/mine --quantize int8 --data musdb18
       tfwavesep export runs/one runs/two -o saved_models/both
+      tfwavesep export default -o three_seconds.tflite --fixed 3
     """
+    if seconds is not None:
+        _export_fixed(runs, folder, seconds, overwrite)
+        return
     from tfwavesep.release.export import export_model
 
     path = export_model(runs, folder, licence, scores, overwrite, quantize, root)
     click.echo(f"wrote {path}: config.json, model.keras, 1/ (SavedModel), model.tflite ({quantize})")
+
+
+def _export_fixed(models: tuple[Path, ...], path: Path, seconds: float, overwrite: bool) -> None:
+    _check_meant(len(models), path)
+    from tfwavesep.release.fixed import export_fixed
+
+    lengths = export_fixed(str(models[0]), path, seconds, overwrite)
+    click.echo(f"wrote {path}: {lengths}")
+
+
+def _check_meant(models: int, path: Path) -> None:
+    """Refuse what goes with a whole model alone."""
+    for name in ("quantize", "root", "licence", "scores"):
+        given = click.get_current_context().get_parameter_source(name)
+        if given == click.core.ParameterSource.COMMANDLINE:
+            flag = {"root": "data"}.get(name, name)
+            raise click.UsageError(f"--{flag} does not go with --fixed, which takes a model's model.tflite as it is")
+    if models != 1:
+        raise click.UsageError("--fixed takes one model; several become one by an export without it")
+    if path.suffix != ".tflite":
+        raise click.UsageError(f"{path}: with --fixed, -o names the file to write, which ends in .tflite")

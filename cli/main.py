@@ -21,6 +21,7 @@ from .models import models
 from .progress import printable
 from .separate import separate
 from .train import train
+from .web import web
 
 LEFT_OUT, COMPLETE = ("tensorflow", "keras", "museval", "musdb"), "pip install 'tfwavesep'"
 """What is not installed where models are only run without TensorFlow, and what installs it."""
@@ -54,7 +55,7 @@ def cli(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for command in (separate, check, train, evaluate, export, models):
+for command in (separate, check, train, evaluate, export, models, web):
     cli.add_command(command)
 
 

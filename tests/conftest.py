@@ -137,6 +137,22 @@ def ops(tflite: Path) -> list[str]:
     return sorted({op["op_name"] for op in interpreter._get_ops_details() if op["op_name"] != "DELEGATE"})
 
 
+def as_it_is(tflite: bytes) -> Callable[[np.ndarray], np.ndarray]:
+    """Run a `.tflite` on segments, with no input resized."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=tflite)
+    interpreter.allocate_tensors()
+    taken, given = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+
+    def run(segment: np.ndarray) -> np.ndarray:
+        interpreter.set_tensor(taken, segment)
+        interpreter.invoke()
+        return np.array(interpreter.get_tensor(given))
+
+    return run
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show the parity matrix that the conformance tests have measured."""
     reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]

@@ -97,7 +97,7 @@ def test_every_package_is_listed() -> None:
     setup.read(ROOT / "setup.cfg")
     listed = set(setup["options"]["packages"].split())
     folders = {".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / "tfwavesep").rglob("__init__.py")}
-    assert listed == folders | {"tfwavesep_cli", "tfwavesep_saved_models"}
+    assert listed == folders | {"tfwavesep_cli", "tfwavesep_saved_models", "tfwavesep_web"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["separate", "--help"], ["train", "--help"]])

@@ -33,6 +33,10 @@ class OutputExistsError(OutputError):
     """Something is already where a result was to be written."""
 
 
+class SiteError(TfwavesepError):
+    """The page for browsers is not there."""
+
+
 class StoreError(TfwavesepError):
     """An object store does not answer, or does not let us."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from conftest import ops
+from conftest import as_it_is, ops
 
 from tfwavesep import config, models
 from tfwavesep.backends import Backend, open_backend
@@ -19,7 +19,8 @@ from tfwavesep.backends.saved_model import SavedModelBackend
 from tfwavesep.config import Preset
 from tfwavesep.errors import ConfigError
 from tfwavesep.models.ensemble import Member
-from tfwavesep.release import export, fidelity, quantization, signatures
+from tfwavesep.release import export, fidelity, fixed, quantization, signatures
+from tfwavesep.store import StoredConfig
 from tfwavesep.training import losses
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -208,6 +209,18 @@ def test_every_form_gives_keras_stems(
         if not (max(errors) <= PARITY[name][0] and min(ratios) >= PARITY[name][1]):
             outside.append((name, max(errors), min(ratios)))
     assert not outside
+
+
+def test_every_tflite_has_a_form_of_one_fixed_length(preset: Preset, forms: dict[str, Backend], tmp_path: Path) -> None:
+    """It gives the same stems bit for bit, segment after segment."""
+    stored = StoredConfig.of(preset.model)
+    lengths = fixed.Lengths.of(stored, 3 * stored.block / stored.sample_rate)
+    segments = [0.1 * noise(preset, lengths.target_length, seed=seed) for seed in range(3)]
+    for form in quantization.FORMS:
+        file = (tmp_path / f"{form}.tflite").read_bytes()
+        run = as_it_is(fixed.fix(file, stored, lengths))
+        for segment in segments:
+            np.testing.assert_array_equal(run(segment), forms[f"TFLite {form}"].predict(segment), err_msg=form)
 
 
 def test_tflite_has_native_ops_only(preset: Preset, network: keras.Model, tmp_path: Path) -> None:

@@ -86,7 +86,10 @@ class _Interpreter:
         signature = self._interpreter.get_signature_list().get("serving_default")
         if signature != {"inputs": ["mixture"], "outputs": ["stems"]}:
             raise ModelError(f"{path}: is not a TFLite model of this package: no serving_default(mixture) -> stems")
-        self._input = self._interpreter.get_input_details()[0]["index"]
+        taken = self._interpreter.get_input_details()[0]
+        if -1 not in taken["shape_signature"]:
+            raise ModelError(f"{path}: takes one fixed length; separate with the model that it was made of")
+        self._input = taken["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
         self._shape: tuple[int, ...] = ()
         self._free = threading.Lock()

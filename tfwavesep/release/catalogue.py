@@ -46,6 +46,7 @@ def facts(model: StoredModel) -> dict[str, str]:
         "latency": f"{course.latency:.1f} s in a stream, of which the segment is "
         f"{_segment(model) / config.sample_rate:.1f} s (--segment makes it shorter)",
         "forms": ", ".join(_forms(model)),
+        "as it is": _lengths(model),
         "SDR": _sdr(about, "on {tracks} tracks, in dB"),
         "cost of the form": _cost(about),
         "training": _training(about.get("training") or {}),
@@ -79,6 +80,14 @@ def _forms(model: StoredModel) -> list[str]:
     notes = {FORMS[0]: "" if quantisation == "none" else f" ({quantisation})"}
     sizes = {name: store.size(model, name) for name in FORMS}
     return [f"{name} {_megabytes(size)}{notes.get(name, '')}" for name, size in sizes.items() if size]
+
+
+def _lengths(model: StoredModel) -> str:
+    told = model.about.get("tflite") or {}
+    if not {"input_length", "target_length"} <= told.keys():
+        return ""
+    takes, yields = (told[name] / model.config.sample_rate for name in ("input_length", "target_length"))
+    return f"{FORMS[0]} takes {takes:.2f} s and yields {yields:.2f} s; other lengths once its input is resized"
 
 
 def _sdr(about: dict[str, Any], note: str = "") -> str:

@@ -17,7 +17,7 @@ from tfwavesep.data import Track, find_tracks
 from tfwavesep.errors import ModelError, OutputError, OutputExistsError
 from tfwavesep.hush import hushed
 from tfwavesep.places import absolute, cannot_write
-from tfwavesep.release import fidelity, quantization, signatures
+from tfwavesep.release import fidelity, fixed, quantization, signatures
 from tfwavesep.release.fidelity import Fidelity, snr
 from tfwavesep.store import KERAS, SAVED_MODEL, TFLITE, StoredConfig
 from tfwavesep.training import Trained, trained
@@ -76,7 +76,7 @@ def export_model(
         signatures.write(source.network, config, beside / SAVED_MODEL)
         signatures.write_warmup(config, beside.name, beside / SAVED_MODEL)
         tflite = quantization.quantize(to_tflite(beside / SAVED_MODEL), quantize, calibration)
-        (beside / TFLITE).write_bytes(tflite)
+        (beside / TFLITE).write_bytes(fixed.with_default_length(tflite, config))
         _compare(beside, config, quantize, calibration)
         about = _describe(source, licence, scores)
         about["tflite"] = _describe_tflite(beside, config, quantize, tracks)
@@ -161,10 +161,13 @@ def _describe(source: Trained, licence: str | None, scores: Path | None) -> dict
 
 
 def _describe_tflite(folder: Path, config: StoredConfig, form: str, tracks: list[Track]) -> dict[str, Any]:
-    """How `model.tflite` was made, and what that costs on music."""
+    """How `model.tflite` was made, the lengths with which it runs as it is, and what its form costs on music."""
+    lengths = fixed.Lengths.of(config)
     return {
         "quantisation": form,
         "bytes": (folder / TFLITE).stat().st_size,
+        "input_length": lengths.input_length,
+        "target_length": lengths.target_length,
         "beside_keras": _fidelity(folder, config, tracks).to_dict() if tracks else None,
     }
 
