@@ -35,6 +35,7 @@ class Animal:
         error: a pattern for the text of the refusal, or None if it is separated.
         warning: a pattern for what is said though it is separated.
         frames: samples per channel of the stems, or None where the codec fills its last frame.
+        seconds: about how long the stems are then.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Animal:
     error: str | None = None
     warning: str = DONE
     frames: int | None = LENGTH
+    seconds: float = LENGTH / RATE
 
 
 def tone(length: int = LENGTH, channels: int = 2, rate: int = RATE, pitch: float = 330) -> np.ndarray:
@@ -139,19 +141,50 @@ def extra_chunks(data: bytes) -> bytes:
     return before + data[12:] + after
 
 
-def id3(size: int) -> bytes:
+def sized(size: int, picture: bytes = b"\xff\xd8") -> bytes:
     """A tag with a picture of so many bytes."""
     lengths = bytes((size >> shift) & 0x7F for shift in (21, 14, 7, 0))
-    return b"ID3\3\0\0" + lengths + b"APIC" + struct.pack(">I", size - 10) + b"\0\0" + b"\xff\xd8" * ((size - 10) // 2)
-
-
-def sized(size: int) -> bytes:
-    return id3(size)[: 10 + size].ljust(10 + size, b"\0")
+    tag = b"ID3\3\0\0" + lengths + b"APIC" + struct.pack(">I", size - 10) + b"\0\0" + picture * (size // len(picture))
+    return tag[: 10 + size]
 
 
 WAV, FLAC, OGG = sound("PCM_16", "WAV"), sound("PCM_16", "FLAC"), sound("VORBIS", "OGG", length=20 * RATE)
 MP3, M4A = encoded("libmp3lame", "mp3"), encoded("aac", "mp4")
 LONG_MP3 = sound("MPEG_LAYER_III", "MP3", length=10 * RATE)
+
+
+def joined(make: Callable[[Path], object], *changes: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+    """The same file again and again, as `cat` joins them, each changed beforehand."""
+
+    def made(path: Path) -> None:
+        make(path)
+        data = path.read_bytes()
+        path.write_bytes(b"".join(change(data) for change in changes))
+
+    return made
+
+
+def same(data: bytes) -> bytes:
+    return data
+
+
+def tagged(data: bytes) -> bytes:
+    """A picture in front, and two more tags behind: of APE and of ID3's first version."""
+    ape = b"APETAGEX" + struct.pack("<IIII8x", 2000, 1032, 1, 1 << 29) + b"\xff\xfb\x90\x64" * 250 + bytes(32)
+    return sized(30_000, b"\xff\xfb\x90\x64") + data + ape + b"TAG".ljust(128)
+
+
+def broadcast(*starts: float) -> Callable[[Path], None]:
+    """MPEG transport streams of two seconds each, joined, with clocks that begin at these seconds."""
+
+    def make(path: Path) -> None:
+        data = b""
+        for start in starts:
+            encoded("mp2", "mpegts", output_ts_offset=str(start))(path)
+            data += path.read_bytes()
+        path.write_bytes(data)
+
+    return make
 
 
 def link(to: str) -> Callable[[Path], None]:
@@ -290,13 +323,26 @@ ZOO = [
     Animal("half.mp3", then(sound("MPEG_LAYER_III", "MP3"), first(0.5)), TRUNCATED),
     Animal("half.m4a", then(M4A, first(0.5)), TRUNCATED + "|" + NOT_AUDIO),
     Animal("half, header first.m4a", then(encoded("aac", "mp4", movflags="faststart"), first(0.5)), TRUNCATED),
-    Animal("half.wma", then(encoded("wmav2", "asf"), first(0.5)), None, "damaged at|shorter than", None),
+    Animal("half.wma", then(encoded("wmav2", "asf"), first(0.5)), None, "damaged at|shorter than", None, 1),
     # what is damaged
-    Animal("damaged.mp3", then(LONG_MP3, noise_in(0.4, 0.45)), None, r"damaged at [34]\.\d+ s", None),
-    Animal("damaged.ogg", then(OGG, noise_in(0.4, 0.45)), None, r"damaged at \d\.\d+ s", None),
+    Animal("damaged.mp3", then(LONG_MP3, noise_in(0.4, 0.45)), None, r"damaged at [34]\.\d+ s", None, 10),
+    Animal("damaged.ogg", then(OGG, noise_in(0.4, 0.45)), None, r"damaged at \d\.\d+ s", None, 20),
     Animal("damaged.flac", then(FLAC, noise_in(0.4, 0.6)), "is damaged|" + TRUNCATED),
     Animal("two rates.mp3", two_rates, "changes its rate or channels at 2"),
     Animal("two rates.ogg", two_rates_in_a_chain, r"changes at 2\.000 s to what FFmpeg cannot decode, another rate\?"),
+    # what was joined
+    Animal("two, with pictures.mp3", joined(MP3, tagged, tagged), frames=None, seconds=4),
+    Animal("three.mp3", joined(MP3, same, same, same), frames=None, seconds=6),
+    Animal("two.aac", joined(encoded("aac", "adts"), same, same), frames=None, seconds=4),
+    Animal("two with tags.aac", joined(encoded("aac", "adts"), tagged, tagged), frames=None, seconds=4),
+    Animal("two.ac3", joined(encoded("ac3", "ac3"), same, same), frames=None, seconds=4),
+    Animal("damaged.ac3", then(encoded("ac3", "ac3"), noise_in(0.4, 0.6)), None, r"damaged at 0\.[78]", None),
+    Animal("two.ogg", joined(OGG, same, same), frames=None, seconds=40),
+    Animal("clock begins again.ts", broadcast(0, 0), frames=None, seconds=4),
+    Animal("clock begins a bit later.ts", broadcast(0, 0.5), frames=None, seconds=4),
+    Animal("clock jumps.ts", broadcast(0, 300), None, r"time stamps jump by 298 s at 2\.\d+ s", None, 4),
+    Animal("clock jumps back.ts", broadcast(300, 0), None, r"time stamps jump by 95142 s", None, 4),
+    Animal("clock begins again.webm", joined(encoded("libopus", "webm", 48000), same, same), frames=None, seconds=4),
     # no audio
     Animal("text.wav", lambda path: path.write_text("These are no samples.\n" * 99), NOT_AUDIO),
     Animal("page.flac", lambda path: path.write_text("<!DOCTYPE html><html>404</html>" * 9), NOT_AUDIO),

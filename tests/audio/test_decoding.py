@@ -150,6 +150,31 @@ def test_a_jump_of_time_stamps_is_told_once_and_a_gap_after_it_is_silence(tmp_pa
     assert (len(samples), np.flatnonzero(samples == 0).tolist()) == (12000, list(range(5600, 9600)))
 
 
+@pytest.mark.parametrize(("ahead", "lost"), [(5, 5), (15, 0)])
+def test_a_broadcast_that_lost_seconds_is_told_from_one_whose_clock_jumps(
+    ahead: float, lost: float, tmp_path: Path
+) -> None:
+    data = b""
+    for start in (0.0, 2 + ahead):
+        encode(tmp_path / "song.ts", "mp2", 44100, tone(length=88200), output_ts_offset=str(start))
+        data += (tmp_path / "song.ts").read_bytes()
+    (tmp_path / "song.ts").write_bytes(data)
+    samples, _ = arrays.read(tmp_path / "song.ts")
+    assert len(samples) / 44100 == pytest.approx(4 + lost, abs=0.12)
+
+
+def test_tags_amid_an_mp3_from_a_pipe_are_no_sound(tmp_path: Path) -> None:
+    encode(tmp_path / "song.mp3", "libmp3lame", 44100, tone(length=17640), write_xing="0")
+    picture = b"ID3\3\0\0\0\0\x7f\0" + np.random.default_rng(0).bytes(127 * 128)
+    song = (tmp_path / "song.mp3").read_bytes()
+    read, write = os.pipe()
+    os.write(write, song + picture + song)
+    os.close(write)
+    with open(read, "rb") as pipe, decoding.open_audio(pipe) as reader:
+        length = sum(len(block) for block in reader.blocks())
+    assert (length / 44100, reader.warnings) == (pytest.approx(0.9, abs=0.1), [])
+
+
 @pytest.mark.parametrize("end", [None, -1])
 def test_flac_from_a_pipe_is_read_to_its_end_which_must_be_there(end: int | None, tmp_path: Path) -> None:
     """Its header counts 0 samples: nobody could go back and write how many."""

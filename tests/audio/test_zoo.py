@@ -39,14 +39,6 @@ def test_outcome(animal: Animal, tmp_path: Path) -> None:
     assert len({(info.samplerate, info.channels, info.frames) for info in infos}) == 1
     rate, frames = infos[0].samplerate, infos[0].frames
     if animal.frames is None:
-        assert 0.9 * rate < frames < 25 * rate
+        assert frames / rate == pytest.approx(animal.seconds, abs=0.12)
     else:
         assert frames == animal.frames
-
-
-@pytest.mark.parametrize(("name", "seconds"), [("damaged.mp3", 10), ("damaged.ogg", 20)])
-def test_silence_in_the_place_of_what_is_lost_is_as_long(name: str, seconds: float, tmp_path: Path) -> None:
-    (animal,) = (animal for animal in ZOO if animal.name == name)
-    animal.make(tmp_path / name)
-    done = separate_file(separator(2, 1), tmp_path / name, tmp_path / "stems", ("vocals",))
-    assert done.seconds == pytest.approx(seconds, abs=0.1)

@@ -1,6 +1,5 @@
 """FFmpeg, by PyAV: pipes, what is compressed with loss, and containers."""
 
-import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
@@ -8,15 +7,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from tfwavesep.audio import mpeg
+from tfwavesep.audio.decoding._clock import GAP_SECONDS, UNTIMED, Clock
 from tfwavesep.audio.decoding._decoder import TAGS, AudioInfo, read_what_is_there
 from tfwavesep.audio.wavfile import read_header
 from tfwavesep.errors import AudioError
-
-GAP_SECONDS = 0.05
-"""Time stamps may be this far from where the samples decoded so far have led; webm's are whole milliseconds."""
-
-LONGEST_GAP_SECONDS = 600
-"""Time stamps that are farther ahead tell of another clock, not of lost samples."""
 
 
 class _Pipe:
@@ -55,8 +50,6 @@ class AvDecoder:
         self.damages: list[str] = []
         self._file, self.name = file, name
         self._frames: int | None = None
-        self._start: float | None = None
-        self._origin = 0.0
         self._seekable = file.seekable()
         try:
             self._open(stream)
@@ -67,7 +60,7 @@ class AvDecoder:
     def _open(self, stream: int) -> None:
         import av
 
-        self._counted = self._seekable and _has_frame_count(self._file)
+        self._counted = mpeg.counted_frames(self._file) if self._seekable else None
         try:
             if self._seekable:
                 self._container = av.open(self._file, metadata_errors="replace")
@@ -155,21 +148,25 @@ class AvDecoder:
         """What a header promises that can be relied on; others guess from the size of the file, or count the pictures
         too."""
         kind = self._container.format.name
-        if kind == "mp3" and not self._counted:
-            return None
         if not self._stream.duration or not any(name in kind for name in ("mp3", "mp4", "asf", "caf")):
             return None
-        return float(self._stream.duration * self._stream.time_base)
+        seconds = float(self._stream.duration * self._stream.time_base)
+        if kind != "mp3":
+            return seconds
+        frame = 1152 if self.info.sample_rate >= 32000 else 576
+        return min(seconds, self._counted * frame / self.info.sample_rate) if self._counted else None
 
     def _placed(self) -> Iterator[np.ndarray]:
-        """Decoded samples, with silence where some are missing by their time stamps."""
+        """Decoded samples, with silence in the place of what could not be decoded, or lies between time stamps."""
         rate, place = self.info.sample_rate, 0
+        clock = Clock(self._container.format.name, rate)
         for frame, lost in chain([self._first] if self._first else [], self._decoded):
             if self._form(frame) != (rate, self.info.channels):
                 raise AudioError(f"{self.name}: changes its rate or channels at {place / rate:.3f} s")
-            gap = self._gap(frame, place)
-            if lost or gap > GAP_SECONDS * rate:
-                gap = max(gap, lost)
+            gap = max(clock.gap(frame, place), lost)
+            self.damages += clock.jumps
+            clock.jumps.clear()
+            if gap:
                 self.damages.append(f"damaged at {place / rate:.3f} s: {gap / rate:.3f} s became silence")
                 yield np.zeros((gap, self.info.channels), np.float32)
                 place += gap
@@ -177,31 +174,17 @@ class AvDecoder:
             place += len(samples)
             yield samples
 
-    def _gap(self, frame: Any, place: int) -> int:
-        """Samples that are missing before a frame by its time stamp. Where time stamps begin again, as in the next
-        stream of a chain, or jump far ahead, they count from there on."""
-        if frame.pts is None:
-            return 0
-        time, rate = float(frame.pts * frame.time_base), self.info.sample_rate
-        if self._start is None:
-            self._start = self._origin = time
-        gap = round((time - self._origin) * rate) - place
-        if gap >= LONGEST_GAP_SECONDS * rate:
-            self.damages.append(f"time stamps jump by {gap / rate:.0f} s at {place / rate:.3f} s: taken for no gap")
-        elif gap > -rate or time > self._start:
-            return gap
-        self._origin = time - place / rate
-        return 0
-
     def _decode(self) -> Iterator[tuple[Any, int]]:
         """Frames, each with the number of samples that could not be decoded before it."""
         import av
 
         lost, samples, size = 0.0, 0, 1
-        for packet in self._container.demux(self._stream):
+        for packet in self._sounding():
             try:
                 frames = packet.decode()
-            except av.error.InvalidDataError:  # as long as sound packets of its size
+            except av.error.PatchWelcomeError:
+                raise
+            except av.error.FFmpegError:  # as long as sound packets of its size
                 lost += max(1.0, packet.size * samples / size)
                 continue
             size += packet.size
@@ -210,6 +193,17 @@ class AvDecoder:
                 lost, samples = 0.0, samples + frame.samples
         if lost and self._container.format.name == "flac" and self._stream.duration is None:
             raise AudioError(f"{self.name}: is truncated: it ends within a block of samples")
+
+    def _sounding(self) -> Iterator[Any]:
+        """The stream's packets, without those that hold tags: of files that were joined, one may be anywhere."""
+        end, untimed = 0, self._container.format.name in UNTIMED
+        for packet in self._container.demux(self._stream):
+            if untimed and packet.pos is not None:
+                end = max(end, packet.pos)
+                end += mpeg.tag_end(bytes(packet)[end - packet.pos :]) or 0
+                if packet.pos < end:
+                    continue
+            yield packet
 
     def close(self) -> None:
         with suppress(AttributeError):
@@ -226,16 +220,3 @@ def _to_float(frame: Any) -> np.ndarray:
     else:
         scale = 1 if samples.dtype.kind == "f" else 1 << (8 * samples.dtype.itemsize - 1)
     return np.ascontiguousarray(samples.astype(np.float32) / np.float32(scale))
-
-
-def _has_frame_count(file: BinaryIO) -> bool:
-    """Whether an MP3 tells how many frames it has, in the tag of Xing or LAME within its first frame."""
-    head = file.read(10)
-    skip = 0
-    if head[:3] == b"ID3" and len(head) == 10:
-        skip = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
-    file.seek(skip)
-    start = file.read(4096)
-    file.seek(0)
-    tag = max(start.find(b"Xing"), start.find(b"Info"))
-    return tag >= 0 and len(start) >= tag + 8 and bool(struct.unpack_from(">I", start, tag + 4)[0] & 1)
