@@ -1,8 +1,11 @@
 """The separator: whatever goes in, its rate, channels and length come out, and the stems sum to it."""
 
+import multiprocessing
+import pickle
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import count, islice
+from multiprocessing.connection import Connection
 from pathlib import Path
 from unittest import mock
 
@@ -12,7 +15,7 @@ from doubles import RATE, SEGMENT, TAPS, TARGET, Smoother, noise, separator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfwavesep.errors import AudioError, ConfigError
+from tfwavesep.errors import AudioError, ConfigError, ModelError
 from tfwavesep.separation import Separator, streaming
 
 
@@ -160,3 +163,44 @@ def test_a_real_model_gives_the_same_stems_with_any_segment(model: Path) -> None
         stems = Separator.load(str(model), seconds).separate(mixture, 16000)
         for stem, samples in stems.items():
             np.testing.assert_allclose(samples, whole[stem], atol=1e-5)
+
+
+def test_a_pickled_separator_loads_itself_again(model: Path) -> None:
+    loaded = Separator.load(str(model), 0.1)
+    again = pickle.loads(pickle.dumps(loaded))
+    mixture = noise(5000, 2)
+    assert again.target_length == loaded.target_length
+    for stem, samples in again.separate(mixture, RATE).items():
+        np.testing.assert_array_equal(samples, loaded.separate(mixture, RATE)[stem])
+    assert type(pickle.loads(pickle.dumps(separator(2))).backend) is Smoother
+
+
+@pytest.mark.parametrize(("form", "ends"), [("", "stems"), ("model.keras", "error"), ("1", "error")])
+def test_a_model_loaded_before_a_fork_is_loaded_again_or_refused_but_never_hangs(
+    model: Path, form: str, ends: str
+) -> None:
+    loaded, mixture = Separator.load(str(model / form), 0.1), noise(5000)
+    expected = loaded.separate(mixture, RATE)["vocals"] if ends == "stems" else None
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    child = context.Process(target=_separate, args=(loaded, mixture, theirs), daemon=True)
+    child.start()
+    theirs.close()
+    try:
+        assert ours.poll(60)
+        said = ours.recv()
+    finally:
+        child.kill()
+        child.join()
+    if expected is None:
+        assert said.startswith(f"{model / form}: was loaded before this process was forked, which ")
+        assert "\n" not in said
+    else:
+        np.testing.assert_array_equal(said, expected)
+
+
+def _separate(loaded: Separator, mixture: np.ndarray, pipe: "Connection") -> None:
+    try:
+        pipe.send(loaded.separate(mixture, RATE)["vocals"])
+    except ModelError as error:
+        pipe.send(str(error))
