@@ -3,6 +3,7 @@
 One path (`streaming`) serves a file, a pipe, an array and a part of a song, to the same samples.
 """
 
+import numbers
 import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
@@ -137,7 +138,10 @@ class Separator:
         Raises:
             AudioError: a block has another form, or NaN or infinite samples.
         """
-        blocks = (as_audio(block) for block in read(self.course(sample_rate).reach(start)) if len(block))
+        source = read(self.course(sample_rate).reach(start))
+        if hasattr(source, "ndim"):  # its rows would be taken for blocks
+            raise AudioError("an array in place of blocks: give it to `separate`, or in a list")
+        blocks = (block for block in map(as_audio, source) if len(block))
         first = next(blocks, None)
         if first is None:
             return
@@ -162,8 +166,8 @@ class Separator:
         after it (look-ahead, block and resampling; the time to compute comes on top).
 
         Raises:
-            AudioError: the rate is not above 0.
+            AudioError: the rate is no whole number, or not above 0.
         """
-        if sample_rate <= 0:
-            raise AudioError(f"a sample rate of {sample_rate}: must be above 0, in Hz")
-        return Course(sample_rate, self.sample_rate, Grid(self.target_length, self.backend.config.context))
+        if not isinstance(sample_rate, numbers.Real) or sample_rate <= 0 or sample_rate % 1:
+            raise AudioError(f"a sample rate of {sample_rate!r}: must be a whole number above 0, in Hz")
+        return Course(int(sample_rate), self.sample_rate, Grid(self.target_length, self.backend.config.context))
