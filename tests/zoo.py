@@ -99,6 +99,20 @@ def encoded(
     return make
 
 
+def surround(channels: str, codec: str, form: str, rate: int = 48000) -> Callable[[Path], None]:
+    """Two seconds of more channels, by FFmpeg, each softer than the one before."""
+
+    def make(path: Path) -> None:
+        with path.open("wb") as file, av.open(file, "w", form) as container:
+            stream = container.add_stream(codec, rate=rate, layout=channels)
+            music = tone(2 * rate, stream.layout.nb_channels, rate, 330).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(music, format="flt", layout=channels)
+            frame.sample_rate, frame.pts = rate, 0
+            container.mux([*stream.encode(frame), *stream.encode(None)])
+
+    return make
+
+
 def then(make: Callable[[Path], object], change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
     """A file whose bytes were changed afterwards."""
 
@@ -273,6 +287,17 @@ ZOO = [
     Animal("windows.wma", encoded("wmav2", "asf"), frames=None),
     Animal("five streams.stem.mp4", encoded("aac", "mp4", streams=5), frames=None),
     Animal("with a picture.mp4", encoded("aac", "mp4", picture=True), frames=None),
+    # many channels
+    Animal("5.1.ogg", sound("VORBIS", channels=6)),
+    Animal("7.1.ogg", sound("VORBIS", channels=8)),
+    Animal("5.0.opus", surround("5.0", "libopus", "opus"), frames=None),
+    Animal("5.1.opus", surround("5.1", "libopus", "opus"), frames=None),
+    Animal("7.1.opus", surround("7.1", "libopus", "opus"), frames=None),
+    Animal("5.1.m4a", surround("5.1", "aac", "ipod"), frames=None),
+    Animal("7.1.m4a", surround("7.1", "aac", "ipod"), frames=None),
+    Animal("7.1.mka", surround("7.1", "flac", "matroska"), frames=None),
+    Animal("5.1.ac3", surround("5.1(side)", "ac3", "ac3"), frames=None),
+    Animal("16 channels.wav", sound("PCM_16", channels=16)),
     # lengths and levels
     Animal("one sample.wav", sound("PCM_16", length=1), frames=1),
     Animal("seven samples.flac", sound("PCM_16", length=7), frames=7),

@@ -7,13 +7,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
 
-from tfwavesep.audio import ogg
+from tfwavesep.audio import ogg, speakers
 from tfwavesep.audio.wavfile import WavFile
 from tfwavesep.errors import AudioError, ConfigError, one_of
 from tfwavesep.places import atomic, disk_errors
@@ -99,17 +100,24 @@ def about(name: object) -> Iterator[None]:
 
 @contextmanager
 def encoder(
-    path: Path, form: Format, sample_rate: int, channels: int, tags: dict[str, str] | None = None, name: str = ""
+    path: Path,
+    form: Format,
+    sample_rate: int,
+    channels: int,
+    tags: dict[str, str] | None = None,
+    name: str = "",
+    mask: int | None = None,
 ) -> Iterator[Append]:
     """A function that appends blocks of whole steps `(time, channels)` to a file at `path`.
 
     The file is written where it stands: put it beside (`places.atomic`), and say with `name` what it will be.
+    Channels are in WAV's order, of the speakers of `mask`, see `wavfile.WavFile`.
 
     Raises:
         FormatError: the format cannot hold this rate or number of channels.
         OutputError: the disk is full.
     """
-    opened = {"wav": _wav, "mp3": _mp3}.get(form.extension, _sound_file)
+    opened = {"wav": partial(_wav, mask=mask), "mp3": _mp3}.get(form.extension, _sound_file)
     with disk_errors(name or path, soundfile.LibsndfileError):
         with opened(path, form, sample_rate, channels, tags or {}) as append:
             yield lambda steps: append(form.samples(steps))
@@ -118,9 +126,11 @@ def encoder(
 
 
 @contextmanager
-def _wav(path: Path, form: Format, sample_rate: int, channels: int, tags: dict[str, str]) -> Iterator[Append]:
+def _wav(
+    path: Path, form: Format, sample_rate: int, channels: int, tags: dict[str, str], mask: int | None
+) -> Iterator[Append]:
     with path.open("wb") as file:
-        wav = WavFile(file, sample_rate, channels, form.subtype, tags)
+        wav = WavFile(file, sample_rate, channels, form.subtype, tags, mask)
         yield wav.write
         wav.close()
 
@@ -128,9 +138,11 @@ def _wav(path: Path, form: Format, sample_rate: int, channels: int, tags: dict[s
 @contextmanager
 def _sound_file(path: Path, form: Format, sample_rate: int, channels: int, tags: dict[str, str]) -> Iterator[Append]:
     frames = 0
+    order = np.argsort(speakers.VORBIS[channels]) if form.lossy and channels in speakers.VORBIS else None
 
     def append(samples: np.ndarray) -> None:
         nonlocal frames
+        samples = samples if order is None else samples[:, order]
         file.write(samples << 8 if form.subtype == "PCM_24" else samples)
         frames += len(samples)
 

@@ -17,6 +17,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from tfwavesep.audio import speakers
+
 RIFF_LIMIT = 2**32 - 1
 """Bytes that RIFF's 32-bit lengths can count."""
 
@@ -46,15 +48,23 @@ class WavFile:
         channels: how many.
         subtype: PCM_16, PCM_24 or FLOAT.
         tags: title, artist and so on.
+        mask: of the speakers of more than two channels, see `speakers`; the usual ones if None.
     """
 
     def __init__(
-        self, file: BinaryIO, sample_rate: int, channels: int, subtype: str, tags: dict[str, str] | None = None
+        self,
+        file: BinaryIO,
+        sample_rate: int,
+        channels: int,
+        subtype: str,
+        tags: dict[str, str] | None = None,
+        mask: int | None = None,
     ) -> None:
         self._file = file
         self._frame = channels * {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}[subtype]
         self._subtype = subtype
-        self._middle = _format(sample_rate, channels, self._frame, subtype) + _info(tags or {})
+        mask = speakers.USUAL.get(channels, 0) if mask is None else mask
+        self._middle = _format(sample_rate, channels, self._frame, subtype, mask) + _info(tags or {})
         self._bytes = 0
         self._start = _start(file)
         file.write(self._header(None))
@@ -103,12 +113,12 @@ def _told(length: int | None) -> int:
     return ELSEWHERE if length is None or length > RIFF_LIMIT else length
 
 
-def _format(sample_rate: int, channels: int, frame: int, subtype: str) -> bytes:
+def _format(sample_rate: int, channels: int, frame: int, subtype: str, mask: int) -> bytes:
     """The fmt chunk; the extensible form only where the plain one is not allowed."""
     bits, tag = 8 * frame // channels, FLOAT if subtype == "FLOAT" else PCM
     plain = struct.pack("<HIIHH", channels, sample_rate, sample_rate * frame, frame, bits)
     if channels > 2:
-        body = struct.pack("<H", EXTENSIBLE) + plain + struct.pack("<HHIH", 22, bits, 0, tag) + GUID_TAIL
+        body = struct.pack("<H", EXTENSIBLE) + plain + struct.pack("<HHIH", 22, bits, mask, tag) + GUID_TAIL
     else:
         body = struct.pack("<H", tag) + plain
     return struct.pack("<4sI", b"fmt ", len(body)) + body
@@ -160,6 +170,17 @@ def read_header(read: Callable[[int], bytes]) -> tuple[bytes, int | None]:
         if name == b"fmt " and len(body) >= 14:
             frame = struct.unpack_from("<H", body, 12)[0]
     return header, None
+
+
+def told_mask(header: bytes) -> int | None:
+    """The mask of speakers that a WAV's header tells, see `read_header`; None if it tells none."""
+    place, form = 12, struct.Struct("<4sIH")
+    while place + 30 <= len(header):
+        name, size, tag = form.unpack_from(header, place)
+        if name == b"fmt ":
+            return int(struct.unpack_from("<I", header, place + 28)[0]) if tag == EXTENSIBLE and size >= 40 else None
+        place += 8 + size + size % 2
+    return None
 
 
 def to_bytes(samples: np.ndarray, subtype: str) -> bytes:

@@ -255,7 +255,7 @@ def write(job: Job, choice: Choice, reader: Reader, pieces: Iterable[Piece], pro
     began = time.monotonic()
     settings, info = job.settings, reader.info
     form, channels = settings.form, info.channels
-    opened = stem_files(job.written, choice, form, info.sample_rate, channels, settings.clip_mode, info.tags)
+    opened = stem_files(job.written, choice, form, info.sample_rate, channels, settings.clip_mode, info.tags, info.mask)
     with about(reader.name), opened as (append, written):
         done, length = 0.0, settings.length(info)
         for piece in pieces:

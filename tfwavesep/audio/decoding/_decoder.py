@@ -22,6 +22,7 @@ class AudioInfo:
         bits: depth of integer samples, or None for others.
         tags: those of `TAGS` that it has.
         lossless: whether what is decoded is known to be what was encoded.
+        mask: of the channels' speakers, see `speakers`; None where nothing tells, 0 where they are of none.
     """
 
     sample_rate: int
@@ -31,6 +32,7 @@ class AudioInfo:
     bits: int | None = None
     tags: dict[str, str] = field(default_factory=dict)
     lossless: bool = False
+    mask: int | None = None
 
 
 class Decoder(Protocol):

@@ -7,11 +7,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from tfwavesep.audio import mpeg
+from tfwavesep.audio import mpeg, speakers
 from tfwavesep.audio.decoding._clock import GAP_SECONDS, UNTIMED, Clock
 from tfwavesep.audio.decoding._decoder import TAGS, AudioInfo, read_what_is_there
 from tfwavesep.audio.wavfile import read_header
 from tfwavesep.errors import AudioError
+
+PLANES = 8
+"""Channels in places of their own that a frame has room for: PyAV reads past it to see whether there are more."""
 
 
 class _Pipe:
@@ -93,11 +96,12 @@ class AvDecoder:
         if self._first is None and not (context.sample_rate and context.channels):  # FFmpeg went by the name alone
             raise AudioError(f"{self.name}: is not an audio file this program can read")
         rate, channels = (context.sample_rate, context.channels) if self._first is None else self._form(self._first[0])
+        mask = speakers.mask(_names(self._first[0].layout if self._first else context.layout))
         if self._frames:
-            return AudioInfo(rate, channels, self._frames, self._frames / rate, None, self._tags())
+            return AudioInfo(rate, channels, self._frames, self._frames / rate, None, self._tags(), mask=mask)
         seconds, exact = self._promise()
         frames = round(seconds * rate) if seconds and exact else None
-        return AudioInfo(rate, channels, frames, seconds, None, self._tags())
+        return AudioInfo(rate, channels, frames, seconds, None, self._tags(), mask=mask)
 
     def _promise(self) -> tuple[float | None, bool]:
         """How long the audio should be by its header, and whether that is to the sample."""
@@ -213,10 +217,26 @@ class AvDecoder:
 
 def _to_float(frame: Any) -> np.ndarray:
     """A frame of any sample format as float32 `(time, channels)`."""
+    frame = _packed(frame) if frame.format.is_planar and frame.layout.nb_channels >= PLANES else frame
     samples = frame.to_ndarray()
     samples = samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels)
+    order = speakers.order(_names(frame.layout)) if frame.layout.nb_channels > 2 else None
+    samples = samples if order is None else samples[:, order]
     if samples.dtype == np.uint8:
         samples, scale = samples.astype(np.int16) - 128, 128
     else:
         scale = 1 if samples.dtype.kind == "f" else 1 << (8 * samples.dtype.itemsize - 1)
     return np.ascontiguousarray(samples.astype(np.float32) / np.float32(scale))
+
+
+def _packed(frame: Any) -> Any:
+    import av
+
+    frame.pts = None
+    (packed,) = av.AudioResampler(frame.format.packed, frame.layout, frame.sample_rate).resample(frame)
+    return packed
+
+
+def _names(layout: Any) -> list[str]:
+    """Of the speakers of some channels."""
+    return [channel.name for channel in layout.channels]

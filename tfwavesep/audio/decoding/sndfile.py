@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from tfwavesep.audio import ogg
+from tfwavesep.audio import ogg, speakers
 from tfwavesep.audio.decoding._decoder import TAGS, AudioInfo
-from tfwavesep.audio.wavfile import is_unknown, read_header
+from tfwavesep.audio.wavfile import is_unknown, read_header, told_mask
 from tfwavesep.errors import AudioError
 
 INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
@@ -26,10 +26,14 @@ MAGIC = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"riff", b".snd", b"caff", b"fLaC",
 
 
 def suits(path: Path, name: str) -> bool:
-    """Damaged Ogg does not, nor do chains of streams: libsndfile hides what is missing."""
+    """Damaged Ogg does not, nor do chains of streams: libsndfile hides what is missing. Of Opus with more than two
+    channels it gives the wrong ones, or crashes."""
     with path.open("rb") as file:
-        magic = file.read(4)
+        start = file.read(64)
+    magic = start[:4]
     if magic == b"OggS":
+        if start[28:36] == b"OpusHead" and start[37] > 2:
+            return False
         ended, sound = ogg.inspect(path)
         if not ended:
             raise AudioError(f"{name}: is truncated: its last page is missing")
@@ -72,14 +76,16 @@ class SoundfileDecoder:
             bits,
             tags,
             bits is not None or self._file.subtype in ("FLOAT", "DOUBLE"),
+            _mask(path) if self._file.channels > 2 else None,
         )
+        self._order = speakers.VORBIS.get(self._file.channels) if self._file.subtype == "VORBIS" else None
 
     def blocks(self, start: int, block_length: int) -> Iterator[np.ndarray]:
         place = min(start, self._file.frames)
         try:
             self._file.seek(place)
             while len(block := self._file.read(block_length, dtype="float32", always_2d=True)):
-                yield block
+                yield block if self._order is None else block[:, self._order]
                 place += len(block)
         except soundfile.LibsndfileError as error:
             about = f"about {place / self.info.sample_rate:.1f} s"
@@ -97,6 +103,11 @@ class SoundfileDecoder:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _mask(path: Path) -> int | None:
+    with path.open("rb") as file:
+        return told_mask(read_header(file.read)[0])
 
 
 def _refuse_by_log(name: str, log: str) -> None:
