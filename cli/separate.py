@@ -73,6 +73,8 @@ class Place(click.ParamType):
               help="Where a stem would clip: one gain for all stems, cut its peaks, or refuse the song.")  # fmt: skip
 @click.option("--nan", type=click.Choice(["refuse", "zero"]), default="refuse", show_default=True,
               help="What to do with samples that are not numbers.")  # fmt: skip
+@click.option("--damaged", type=click.Choice(["refuse", "take"]), default="refuse", show_default=True,
+              help="What to do with songs that are not whole: refuse them, or take what is there.")  # fmt: skip
 @click.option("--start", type=float, default=0.0, metavar="SECONDS", help="Where in the song to begin.")
 @click.option("--duration", type=float, metavar="SECONDS", help="How much of it to separate. By default all.")
 @click.option("--segment", type=float, metavar="SECONDS",
@@ -135,6 +137,7 @@ def _settings(options: dict[str, Any], clip_mode: str) -> "Settings":
         start_seconds=options["start"],
         duration_seconds=options["duration"],
         zero_bad_samples=options["nan"] == "zero",
+        take_damaged=options["damaged"] == "take",
         raw=None if options["raw_format"] is None else RawFormat.parse(options["raw_format"]),
     )
 

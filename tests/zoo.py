@@ -3,6 +3,7 @@ come of it. `python tests/zoo.py` separates them all and prints a table of the o
 """
 
 import contextlib
+import io
 import math
 import os
 import re
@@ -18,6 +19,8 @@ from pathlib import Path
 import av
 import numpy as np
 import soundfile
+
+from tfwavesep.audio import ogg
 
 RATE = 44100
 LENGTH = 88200
@@ -133,6 +136,18 @@ def noise_in(start: float, stop: float) -> Callable[[bytes], bytes]:
     def change(data: bytes) -> bytes:
         a, b = int(len(data) * start), int(len(data) * stop)
         return data[:a] + np.random.default_rng(0).bytes(b - a) + data[b:]
+
+    return change
+
+
+def promises(more: int) -> Callable[[bytes], bytes]:
+    """Another end on the last page of an Ogg."""
+
+    def change(data: bytes) -> bytes:
+        *_, last = ogg.pages(io.BytesIO(data))
+        end = int.from_bytes(last.data[6:14], "little") + more
+        page = last.data[:6] + end.to_bytes(8, "little") + last.data[14:]
+        return data[: last.place] + page[:22] + ogg.checksum(page).to_bytes(4, "little") + page[26:]
 
     return change
 
@@ -334,7 +349,12 @@ ZOO = [
     Animal("empty.mp3", lambda path: path.touch(), r"is empty \(0 bytes\)"),
     Animal("half a header.wav", then(WAV, lambda data: data[:20]), NOT_AUDIO),
     Animal("half.wav", then(WAV, first(0.5)), TRUNCATED),
-    Animal("one byte short.wav", then(WAV, lambda data: data[:-1]), TRUNCATED),
+    Animal("one byte short.wav", then(WAV, lambda data: data[:-1]), frames=LENGTH - 1),
+    Animal("one byte short.aiff", then(sound("PCM_24"), lambda data: data[:-1]), frames=LENGTH - 1),
+    Animal("a frame short.wav", then(WAV, lambda data: data[:-4]), TRUNCATED),
+    Animal("layer 3 in riff.wav", encoded("libmp3lame", "wav"), frames=None),
+    Animal("last page promises more.ogg", then(OGG, promises(1000)), frames=None, seconds=20),
+    Animal("last page promises far more.ogg", then(OGG, promises(10_000)), TRUNCATED),
     Animal("promises more.wav", then(WAV, field(b"data", 4, "<I", 999_999)), TRUNCATED),
     Animal("promises 3 GB.wav", then(WAV, field(b"data", 4, "<I", 3_000_000_000)), TRUNCATED),
     Animal("half.aiff", then(sound("PCM_16"), first(0.5)), TRUNCATED),

@@ -244,6 +244,18 @@ def test_runs_and_models_that_cannot_be_meant(
     assert [listing(folder) for folder in (tmp_path, trained, model)] == before
 
 
+def test_what_is_there_of_a_cut_song_is_separated_if_that_is_wanted(model: Path, run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "cut.wav"
+    soundfile.write(path, np.zeros((8000, 1), np.float32), 8000, "PCM_16")
+    path.write_bytes(path.read_bytes()[:8044])
+    arguments = ("separate", path, "-m", model, "-o", tmp_path / "stems")
+    refused = run(*arguments)
+    assert (refused.exit_code, "--damaged take" in refused.output) == (1, True)
+    taken = run(*arguments, "--damaged", "take")
+    assert (taken.exit_code, "cut.wav: is truncated: its header promises" in taken.output) == (0, True)
+    assert soundfile.info(tmp_path / "stems" / "cut" / "vocals.wav").frames == 4000
+
+
 def test_one_bad_file_does_not_stop_the_others(model: Path, run: Run, tmp_path: Path) -> None:
     songs = [truncated(tmp_path), wav(tmp_path), text_as_wav(tmp_path), wav(tmp_path, "last.flac.wav")]
     result = run("separate", *songs, "-m", model, "-o", tmp_path / "stems")

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,9 +116,11 @@ def encoder(
         FormatError: the format cannot hold this rate or number of channels.
         OutputError: the disk is full.
     """
-    opened = {"wav": partial(_wav, mask=mask), "mp3": _mp3}.get(form.extension, _sound_file)
+    song = (path, form, sample_rate, channels, tags or {})
+    other = _mp3 if form.extension == "mp3" else _sound_file
+    opened = _wav(*song, mask) if form.extension == "wav" else other(*song)
     with disk_errors(name or path, soundfile.LibsndfileError):
-        with opened(path, form, sample_rate, channels, tags or {}) as append:
+        with opened as append:
             yield lambda steps: append(form.samples(steps))
         if form.extension == "ogg":
             ogg.set_serial(path)

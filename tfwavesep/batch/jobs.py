@@ -39,6 +39,7 @@ class Settings:
         start_seconds: where in the song to begin; the stems are those of the whole song there.
         duration_seconds: how much to separate, None for all.
         zero_bad_samples: whether NaN and infinite samples become zeros; else the song is refused.
+        take_damaged: whether what is there of a song that is not whole is separated; else it is refused.
         raw: samples without a header, into a pipe; from standard input too if it has their rate and channels.
 
     Raises:
@@ -54,6 +55,7 @@ class Settings:
     start_seconds: float = 0.0
     duration_seconds: float | None = None
     zero_bad_samples: bool = False
+    take_damaged: bool = False
     raw: RawFormat | None = None
 
     def __post_init__(self) -> None:
@@ -190,8 +192,8 @@ def open_source(source: Path, settings: Settings) -> AbstractContextManager[Read
         raise AudioError("standard input: is closed")
     if source == STDIN:
         raw = settings.raw if settings.raw and settings.raw.sample_rate else None
-        return open_audio(sys.stdin.buffer, raw, settings.zero_bad_samples)
-    return open_audio(source, None, settings.zero_bad_samples)
+        return open_audio(sys.stdin.buffer, raw, settings.zero_bad_samples, take_damaged=settings.take_damaged)
+    return open_audio(source, None, settings.zero_bad_samples, take_damaged=settings.take_damaged)
 
 
 def separated(separator: Separator, reader: Reader, settings: Settings) -> Iterator[Piece]:

@@ -353,4 +353,4 @@ def _difference(job: Job, etag: str | None, row: Outcome) -> str | None:
 
 def _of_samples(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings that decide what is in a stem: a stem is the same whichever others are written."""
-    return {name: value for name, value in settings.items() if name != "stems"}
+    return {name: value for name, value in settings.items() if name not in ("stems", "take_damaged")}

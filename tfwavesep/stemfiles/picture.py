@@ -86,7 +86,7 @@ def _column(segment: np.ndarray, length: int) -> tuple[float, float, np.ndarray]
 def plot(
     song: Mapping[str, Path], picture: Path, start: float = 0.0, title: str = "", zero_bad_samples: bool = False
 ) -> None:
-    """Draw files below one another into a PNG.
+    """Draw files below one another into a PNG, as much as there is of one that is not whole.
 
     Args:
         song: the files by name: the mixture and its stems. All are cut to the last one's length.
@@ -117,7 +117,7 @@ def _outlines(song: Mapping[str, Path], start: float, zero_bad_samples: bool) ->
     outlines: dict[str, Outline] = {}
     frames = 0
     for number, (name, path) in enumerate(reversed(list(song.items()))):
-        with open_audio(path, zero_bad_samples=zero_bad_samples) as reader:
+        with open_audio(path, zero_bad_samples=zero_bad_samples, take_damaged=True) as reader:
             first = round(start * reader.info.sample_rate) if number == len(song) - 1 else 0
             frames = frames or reader.info.frames or _count(path)
             outlines[name] = outline(_cut(reader, first, frames), frames, reader.info.sample_rate)

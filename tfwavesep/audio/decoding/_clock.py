@@ -14,7 +14,7 @@ LONGEST_BROADCAST_GAP_SECONDS = 10
 BROADCAST = ("mpegts", "mpeg", "flv", "live_flv", "hls")
 """Containers, by FFmpeg's names, whose clocks may jump."""
 
-UNTIMED = ("mp3", "aac", "ac3", "eac3", "dts", "flac")
+UNTIMED = ("mp3", "aac", "ac3", "eac3", "dts")
 """Kinds of files, by FFmpeg's names, without time stamps: FFmpeg makes them up, by counting what may be no sound."""
 
 

@@ -6,6 +6,8 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
+from tfwavesep.audio.decoding._damages import Damages
+
 TAGS = ("title", "artist", "album", "date", "tracknumber", "genre", "comment", "copyright", "license")
 """What of a song's tags its stems carry."""
 
@@ -22,6 +24,7 @@ class AudioInfo:
         bits: depth of integer samples, or None for others.
         tags: those of `TAGS` that it has.
         lossless: whether what is decoded is known to be what was encoded.
+        slack: samples of `frames` that may be missing though the file is whole.
         mask: of the channels' speakers, see `speakers`; None where nothing tells, 0 where they are of none.
     """
 
@@ -32,6 +35,7 @@ class AudioInfo:
     bits: int | None = None
     tags: dict[str, str] = field(default_factory=dict)
     lossless: bool = False
+    slack: int = 0
     mask: int | None = None
 
 
@@ -40,11 +44,11 @@ class Decoder(Protocol):
 
     Attributes:
         info: what is known of the audio.
-        damages: lines about what was lost on the way, in the order they were met.
+        damages: what was lost on the way.
     """
 
     info: AudioInfo
-    damages: list[str]
+    damages: Damages
 
     def blocks(self, start: int, block_length: int) -> Iterator[np.ndarray]:
         """float32 `(time, channels)` from the sample `start` on."""

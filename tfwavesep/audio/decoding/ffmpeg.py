@@ -9,6 +9,7 @@ import numpy as np
 
 from tfwavesep.audio import mpeg, speakers
 from tfwavesep.audio.decoding._clock import GAP_SECONDS, UNTIMED, Clock
+from tfwavesep.audio.decoding._damages import Damages
 from tfwavesep.audio.decoding._decoder import TAGS, AudioInfo, read_what_is_there
 from tfwavesep.audio.wavfile import read_header
 from tfwavesep.errors import AudioError
@@ -49,8 +50,8 @@ class AvDecoder:
     The first audio is decoded at once: some codecs know their rate and channels only then.
     """
 
-    def __init__(self, file: BinaryIO, name: str, stream: int = 0) -> None:
-        self.damages: list[str] = []
+    def __init__(self, file: BinaryIO, name: str, stream: int = 0, *, damages: Damages) -> None:
+        self.damages = damages
         self._file, self.name = file, name
         self._frames: int | None = None
         self._seekable = file.seekable()
@@ -98,7 +99,7 @@ class AvDecoder:
         rate, channels = (context.sample_rate, context.channels) if self._first is None else self._form(self._first[0])
         mask = speakers.mask(_names(self._first[0].layout if self._first else context.layout))
         if self._frames:
-            return AudioInfo(rate, channels, self._frames, self._frames / rate, None, self._tags(), mask=mask)
+            return AudioInfo(rate, channels, self._frames, self._frames / rate, None, self._tags(), slack=1, mask=mask)
         seconds, exact = self._promise()
         frames = round(seconds * rate) if seconds and exact else None
         return AudioInfo(rate, channels, frames, seconds, None, self._tags(), mask=mask)
@@ -134,19 +135,18 @@ class AvDecoder:
             about = f"{place / self.info.sample_rate:.3f} s"
             raise AudioError(f"{self.name}: changes at {about} to what FFmpeg cannot decode, another rate?") from error
         except av.error.FFmpegError as error:
-            raise AudioError(f"{self.name}: is damaged: {error.strerror}") from error
+            self.damages.refuse(f"is damaged: {error.strerror}", error)
+            return
         self._refuse_truncated(place)
 
     def _refuse_truncated(self, place: int) -> None:
         seconds, promised = place / self.info.sample_rate, self._promised_seconds()
         if promised is None or seconds >= promised - GAP_SECONDS * 2:
             return
-        if self.damages:
-            self.damages.append(f"{promised - seconds:.3f} s shorter than its header promises")
+        if self.damages.lines:
+            self.damages.lines.append(f"{promised - seconds:.3f} s shorter than its header promises")
         else:
-            raise AudioError(
-                f"{self.name}: is truncated: its header promises {promised:.3f} s, {seconds:.3f} s could be decoded"
-            )
+            self.damages.refuse(f"is truncated: its header promises {promised:.3f} s, {seconds:.3f} s could be decoded")
 
     def _promised_seconds(self) -> float | None:
         """What a header promises that can be relied on; others guess from the size of the file, or count the pictures
@@ -168,10 +168,10 @@ class AvDecoder:
             if self._form(frame) != (rate, self.info.channels):
                 raise AudioError(f"{self.name}: changes its rate or channels at {place / rate:.3f} s")
             gap = max(clock.gap(frame, place), lost)
-            self.damages += clock.jumps
+            self.damages.lines += clock.jumps
             clock.jumps.clear()
             if gap:
-                self.damages.append(f"damaged at {place / rate:.3f} s: {gap / rate:.3f} s became silence")
+                self.damages.lines.append(f"damaged at {place / rate:.3f} s: {gap / rate:.3f} s became silence")
                 yield np.zeros((gap, self.info.channels), np.float32)
                 place += gap
             samples = _to_float(frame)
@@ -196,7 +196,7 @@ class AvDecoder:
                 yield frame, round(lost)
                 lost, samples = 0.0, samples + frame.samples
         if lost and self._container.format.name == "flac" and self._stream.duration is None:
-            raise AudioError(f"{self.name}: is truncated: it ends within a block of samples")
+            self.damages.refuse("is truncated: it ends within a block of samples")
 
     def _sounding(self) -> Iterator[Any]:
         """The stream's packets, without those that hold tags: of files that were joined, one may be anywhere."""

@@ -2,15 +2,17 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from tfwavesep.audio import ogg, speakers
+from tfwavesep.audio.decoding._damages import Damages
 from tfwavesep.audio.decoding._decoder import TAGS, AudioInfo
+from tfwavesep.audio.decoding.ffmpeg import AvDecoder
 from tfwavesep.audio.wavfile import is_unknown, read_header, told_mask
-from tfwavesep.errors import AudioError
 
 INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 """Depths of integer samples, by libsndfile's names."""
@@ -21,11 +23,14 @@ MALFORMED = 3
 COUNT_MAX = 2**63 - 1
 """libsndfile's number of frames where it does not know."""
 
+LONGEST_VORBIS_BLOCK = 8192
+"""Samples that the last page of a Vorbis stream may promise beyond those that are there, as FFmpeg's do at times."""
+
 MAGIC = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"riff", b".snd", b"caff", b"fLaC", b"OggS")
 """How the files begin that libsndfile reads to the sample. It reads MP3 too, but prints what it thinks of it."""
 
 
-def suits(path: Path, name: str) -> bool:
+def suits(path: Path, damages: Damages) -> bool:
     """Damaged Ogg does not, nor do chains of streams: libsndfile hides what is missing. Of Opus with more than two
     channels it gives the wrong ones, or crashes."""
     with path.open("rb") as file:
@@ -36,18 +41,22 @@ def suits(path: Path, name: str) -> bool:
             return False
         ended, sound = ogg.inspect(path)
         if not ended:
-            raise AudioError(f"{name}: is truncated: its last page is missing")
-        return sound
-    return magic in MAGIC and _opens(path, name, magic)
+            damages.refuse("is truncated: its last page is missing")
+        if not sound:
+            return False
+    return magic in MAGIC and _opens(path, damages, magic)
 
 
-def _opens(path: Path, name: str, magic: bytes) -> bool:
+def _opens(path: Path, damages: Damages, magic: bytes) -> bool:
     try:
-        frames = soundfile.info(os.fsencode(path)).frames
+        info = soundfile.info(os.fsencode(path))
     except soundfile.LibsndfileError as error:
         if error.code == MALFORMED and magic == b"caff":
-            raise AudioError(f"{name}: is truncated or damaged: {error.error_string}") from error
+            damages.refuse(f"is truncated or damaged: {error.error_string}", error)
         return False
+    if info.subtype == "MPEG_LAYER_III":  # of which it counts samples that are not there
+        return False
+    frames = info.frames
     return frames != COUNT_MAX and not (frames == 0 and magic == b"RIFF" and _has_uncounted_data(path))
 
 
@@ -61,11 +70,11 @@ def _has_uncounted_data(path: Path) -> bool:
 class SoundfileDecoder:
     """libsndfile, for files of a known length."""
 
-    def __init__(self, path: Path, name: str) -> None:
-        self.damages: list[str] = []
+    def __init__(self, path: Path, name: str, damages: Damages) -> None:
+        self.damages = damages
         self._path, self._name = path, name
         self._file = soundfile.SoundFile(os.fsencode(path))
-        _refuse_by_log(name, self._file.extra_info)
+        self._refuse_by_log(self._file.extra_info)
         bits = INTEGER_BITS.get(self._file.subtype)
         tags = {key: value for key, value in self._file.copy_metadata().items() if key in TAGS}
         self.info = AudioInfo(
@@ -76,6 +85,7 @@ class SoundfileDecoder:
             bits,
             tags,
             bits is not None or self._file.subtype in ("FLOAT", "DOUBLE"),
+            LONGEST_VORBIS_BLOCK if self._file.subtype == "VORBIS" else 0,
             _mask(path) if self._file.channels > 2 else None,
         )
         self._order = speakers.VORBIS.get(self._file.channels) if self._file.subtype == "VORBIS" else None
@@ -90,7 +100,9 @@ class SoundfileDecoder:
         except soundfile.LibsndfileError as error:
             about = f"about {place / self.info.sample_rate:.1f} s"
             how = f"damaged at {about}" if self._has_end() else f"truncated: its end is missing, from {about} on"
-            raise AudioError(f"{self._name}: is {how}") from error
+            self.damages.refuse(f"is {how}", error)
+            with closing(AvDecoder(self._path.open("rb", buffering=0), self._name, damages=self.damages)) as rest:
+                yield from rest.blocks(place, block_length)
 
     def _has_end(self) -> bool:
         """Whether the last sample is there. Nothing can be asked any more of a file that could not be read."""
@@ -101,6 +113,19 @@ class SoundfileDecoder:
         except soundfile.LibsndfileError:
             return False
 
+    def _refuse_by_log(self, log: str) -> None:
+        """libsndfile reads most files that end early as if they were whole, and says so only in its log."""
+        for line in log.splitlines():
+            chunk, _, rest = line.partition(":")
+            if chunk.strip() in ("data", "SSND", "Data Size", "BODY", "riff", "Riff size") and "should be" in rest:
+                told, real = (int(word) for word in rest.replace("(should be", "").rstrip(") ").split())
+                if real <= told - self._frame_size() and not is_unknown(told):
+                    self.damages.refuse(f"is truncated: its header promises {told} bytes of audio, {real} are there")
+
+    def _frame_size(self) -> int:
+        """Bytes of a sample of all channels, where they have a size of their own: part of one is not worth a word."""
+        return self._file.channels * INTEGER_BITS.get(self._file.subtype, 8) // 8
+
     def close(self) -> None:
         self._file.close()
 
@@ -108,13 +133,3 @@ class SoundfileDecoder:
 def _mask(path: Path) -> int | None:
     with path.open("rb") as file:
         return told_mask(read_header(file.read)[0])
-
-
-def _refuse_by_log(name: str, log: str) -> None:
-    """libsndfile reads most files that end early as if they were whole, and says so only in its log."""
-    for line in log.splitlines():
-        chunk, _, rest = line.partition(":")
-        if chunk.strip() in ("data", "SSND", "Data Size", "BODY", "riff", "Riff size") and "should be" in rest:
-            told, real = (int(word) for word in rest.replace("(should be", "").rstrip(") ").split())
-            if real < told and not is_unknown(told):
-                raise AudioError(f"{name}: is truncated: its header promises {told} bytes of audio, {real} are there")
