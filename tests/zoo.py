@@ -313,6 +313,15 @@ ZOO = [
     Animal("7.1.mka", surround("7.1", "flac", "matroska"), frames=None),
     Animal("5.1.ac3", surround("5.1(side)", "ac3", "ac3"), frames=None),
     Animal("16 channels.wav", sound("PCM_16", channels=16)),
+    # what libsndfile does not open though it knows how it begins
+    Animal("flac.ogg", encoded("flac", "ogg"), frames=None),
+    Animal("flac, 5.1.oga", surround("5.1", "flac", "ogg"), frames=None),
+    Animal("half flac.ogg", then(encoded("flac", "ogg"), first(0.5)), TRUNCATED),
+    Animal("alac.caf", encoded("alac", "caf"), frames=None),
+    Animal("adpcm.aiff", surround("stereo", "adpcm_ima_qt", "aiff"), frames=None),
+    Animal("ac3.wav", encoded("ac3", "wav"), frames=None),
+    Animal("windows.wav", encoded("wmav2", "wav"), frames=None),
+    Animal("big-endian.caf", surround("stereo", "pcm_s16be", "caf"), frames=None),
     # lengths and levels
     Animal("one sample.wav", sound("PCM_16", length=1), frames=1),
     Animal("seven samples.flac", sound("PCM_16", length=7), frames=7),
