@@ -174,8 +174,9 @@ def _to_files(songs: tuple[Path, ...], folder: Path, settings: "Settings", optio
     progress.report()
     if options["references"]:
         _show_scores(progress.done, options["references"])
-    if progress.failed:
-        raise click.ClickException(_summary([str(outcome.error) for outcome in progress.failed]))
+    errors = [str(outcome.error) for outcome in progress.failed] + ([progress.unheard] if progress.unheard else [])
+    if errors:
+        raise click.ClickException(_summary(errors))
 
 
 @contextmanager

@@ -351,6 +351,40 @@ def test_the_installed_program_shows_one_line_too(arguments: list[str], code: in
     assert len([line for line in shown.splitlines() if line.startswith("Error:")]) == 1
 
 
+PROGRAM = (sys.executable, "-m", "tfwavesep_cli")
+
+FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+
+
+@FULL
+def test_a_batch_goes_on_where_its_lines_cannot_be_written_and_says_so_once(model: Path, tmp_path: Path) -> None:
+    songs = [tmp_path / f"{number}.wav" for number in range(3)]
+    for song in songs:
+        soundfile.write(song, np.zeros((4000, 1), np.float32), 8000, "PCM_16")
+    command = [*PROGRAM, "separate", *songs, "-m", model, "-o", tmp_path / "stems"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[1:] == ["Error: standard output: cannot be written to: No space left on device"]
+    assert all((tmp_path / "stems" / song.stem / "vocals.wav").exists() for song in songs)
+
+
+@FULL
+@pytest.mark.parametrize("arguments", [["--help"], ["models"], ["separate", "--help"]], ids=" ".join)
+def test_what_cannot_be_written_is_one_line(arguments: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    expected = "Error: standard output: cannot be written to: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, expected)
+
+
+@FULL
+def test_where_errors_cannot_be_written_the_exit_code_tells() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*PROGRAM, "nonsense"], stdout=subprocess.PIPE, stderr=full, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
 def test_export_says_what_it_wrote_and_nothing_else(trained: Path, tmp_path: Path) -> None:
     process = start("export", trained, "-o", tmp_path / "model")
     written, shown = process.communicate()
