@@ -9,6 +9,7 @@ import soundfile
 from doubles import separator
 from zoo import ZOO, Animal
 
+from tfwavesep.audio import is_named_so
 from tfwavesep.batch import separate_file
 from tfwavesep.errors import AudioError
 
@@ -42,3 +43,8 @@ def test_outcome(animal: Animal, tmp_path: Path) -> None:
         assert frames / rate == pytest.approx(animal.seconds, abs=0.12)
     else:
         assert frames == animal.frames
+
+
+@pytest.mark.parametrize("animal", ZOO, ids=lambda animal: ascii(animal.name)[1:50])
+def test_what_is_separated_when_it_is_named_is_found_in_a_folder_too(animal: Animal) -> None:
+    assert animal.error or is_named_so(Path(animal.name)) or not Path(animal.name).suffix

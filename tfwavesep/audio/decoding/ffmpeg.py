@@ -14,6 +14,9 @@ from tfwavesep.audio.decoding._decoder import TAGS, AudioInfo, read_what_is_ther
 from tfwavesep.audio.wavfile import read_header
 from tfwavesep.errors import AudioError
 
+RELIABLE = ("mp3", "mp4", "asf", "caf", "tta", "wv", "ape", "tak")
+"""Kinds of files, by FFmpeg's names, whose header tells how long a stream is; of others it is a guess."""
+
 PLANES = 8
 """Channels in places of their own that a frame has room for: PyAV reads past it to see whether there are more."""
 
@@ -55,6 +58,7 @@ class AvDecoder:
         self._file, self.name = file, name
         self._frames: int | None = None
         self._seekable = file.seekable()
+        self._jumped = False
         try:
             self._open(stream)
         except AudioError:
@@ -152,7 +156,9 @@ class AvDecoder:
         """What a header promises that can be relied on; others guess from the size of the file, or count the pictures
         too."""
         kind = self._container.format.name
-        if not self._stream.duration or not any(name in kind for name in ("mp3", "mp4", "asf", "caf")):
+        if "matroska" in kind and not self._jumped and len(self._container.streams) == 1 and self._container.duration:
+            return float(self._container.duration - max(0, self._container.start_time or 0)) / 1e6
+        if not self._stream.duration or not any(name in kind for name in RELIABLE):
             return None
         seconds = float(self._stream.duration * self._stream.time_base)
         if kind != "mp3":
@@ -169,6 +175,7 @@ class AvDecoder:
                 raise AudioError(f"{self.name}: changes its rate or channels at {place / rate:.3f} s")
             gap = max(clock.gap(frame, place), lost)
             self.damages.lines += clock.jumps
+            self._jumped = self._jumped or bool(clock.jumps)
             clock.jumps.clear()
             if gap:
                 self.damages.lines.append(f"damaged at {place / rate:.3f} s: {gap / rate:.3f} s became silence")
