@@ -116,6 +116,30 @@ def surround(channels: str, codec: str, form: str, rate: int = 48000) -> Callabl
     return make
 
 
+def late(form: str) -> Callable[[Path], None]:
+    """A film of two and a half seconds whose sound starts after half a second."""
+
+    def make(path: Path) -> None:
+        with path.open("wb") as file, av.open(file, "w", form) as container:
+            video = container.add_stream("mpeg4", rate=25, width=32, height=32, pix_fmt="yuv420p")
+            stream = container.add_stream("aac", rate=RATE, layout="stereo")
+            for number in range(63):
+                still = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+                still.pts = number
+                container.mux(video.encode(still))
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(tone().T), format="fltp", layout="stereo")
+            frame.sample_rate, frame.pts = RATE, RATE // 2 + 1024  # the encoder begins with 1024 of its own
+            container.mux([*video.encode(None), *stream.encode(frame), *stream.encode(None)])
+
+    return make
+
+
+def as_samples(data: bytes) -> bytes:
+    """Bytes as what they say they are: samples of 16 bits."""
+    head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 1, 2, 48000, 192000, 4, 16)
+    return head + struct.pack("<4sI", b"data", len(data)) + data
+
+
 def then(make: Callable[[Path], object], change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
     """A file whose bytes were changed afterwards."""
 
@@ -318,6 +342,9 @@ ZOO = [
     Animal("two thirds.tta", then(encoded("tta", "tta"), first(0.7)), TRUNCATED),
     Animal("half.mka", then(encoded("flac", "matroska"), first(0.5)), TRUNCATED),
     Animal("half.webm", then(encoded("libopus", "webm", 48000), first(0.5)), TRUNCATED),
+    Animal("sound comes late.mkv", late("matroska"), None, r"the sound starts 0\.5\d+ s after the pictures", None),
+    Animal("sound comes late.mp4", late("mp4"), None, r"the sound starts 0\.5\d+ s after the pictures", None),
+    Animal("for a receiver.wav", then(encoded("ac3", "spdif", 48000), as_samples), frames=None),
     # many channels
     Animal("5.1.ogg", sound("VORBIS", channels=6)),
     Animal("7.1.ogg", sound("VORBIS", channels=8)),

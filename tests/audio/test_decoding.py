@@ -1,5 +1,6 @@
 """Every format comes in whole, and every damage is told in one line."""
 
+import io
 import os
 import re
 import struct
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 import soundfile
 from doubles import encode, noise, tone
+from zoo import late
 
 from tfwavesep.audio import BLOCK_LENGTH, arrays, decoding, ogg
+from tfwavesep.audio.decoding._damages import Damages
 from tfwavesep.errors import AudioError
 
 LENGTH = len(tone())
@@ -228,6 +231,13 @@ def test_a_tag_in_another_encoding_is_no_reason_to_refuse_a_song(tmp_path: Path)
         assert reader.info.tags["title"] == "Caf\ufffd!"
 
 
+class Pipe(io.BytesIO):
+    """Bytes that nobody can go back in."""
+
+    def seekable(self) -> bool:
+        return False
+
+
 def missing(path: Path) -> None:
     pass
 
@@ -401,3 +411,41 @@ def test_what_is_there_is_taken_where_that_is_wanted_and_told(
     assert not any("--damaged" in warning for warning in reader.warnings)
     assert len(samples) == (pytest.approx(length, abs=20) if length else pytest.approx(58000, abs=12000))
     assert np.abs(samples).max() > 0.3
+
+
+def test_where_the_sound_of_a_film_starts_late_silence_comes_first_if_wanted(tmp_path: Path) -> None:
+    late("matroska")(tmp_path / "film.mkv")
+    whole, _ = arrays.read(tmp_path / "film.mkv")
+    with decoding.open_audio(tmp_path / "film.mkv", keep_offset=True) as reader:
+        kept = np.concatenate(list(reader.blocks()))
+    assert reader.warnings == []
+    offset = len(kept) - len(whole)
+    assert offset / 44100 == pytest.approx(0.5, abs=0.05)
+    assert not kept[:offset].any()
+    np.testing.assert_array_equal(kept[offset:], whole)
+    with decoding.open_audio(tmp_path / "film.mkv", keep_offset=True) as reader:
+        np.testing.assert_array_equal(np.concatenate(list(reader.blocks(30_000))), kept[30_000:])
+
+
+def test_of_several_streams_the_default_one_is_read_or_the_one_that_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "film.mka"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("pcm_s16le", rate=8000, layout="mono") for _ in range(2)]
+        streams[0].disposition = av.stream.Disposition(0)
+        streams[1].disposition = av.stream.Disposition.default
+        for level, stream in enumerate(streams, 1):
+            frame = av.AudioFrame.from_ndarray(np.full((1, 800), level * 8192, np.int16), format="s16", layout="mono")
+            frame.sample_rate = 8000
+            container.mux(stream.encode(frame))
+    for stream, level in ((None, 0.5), (0, 0.25), (1, 0.5)):
+        assert (arrays.read_stream(path, stream)[0] == level).all()
+    with pytest.raises(AudioError, match=r"has no audio stream 3, only 2$"):
+        arrays.read_stream(path, 2)
+
+
+def test_an_m4a_whose_index_is_at_its_end_needs_a_file(tmp_path: Path) -> None:
+    encode(tmp_path / "song.m4a", "aac", 44100, noise(441000, 2))
+    data = (tmp_path / "song.m4a").read_bytes()
+    assert len(data) > 2**17  # FFmpeg has room for less
+    with pytest.raises(AudioError, match=r"has its index at its end, .*: name the file itself"):
+        decoding.ffmpeg.AvDecoder(Pipe(data), Damages("standard input"))

@@ -31,11 +31,11 @@ def read(path: Path) -> tuple[np.ndarray, int]:
     Raises:
         AudioError: the file cannot be decoded to its end, or holds NaN or infinite samples.
     """
-    return read_stream(path, 0)
+    return read_stream(path, None)
 
 
-def read_stream(path: Path, stream: int) -> tuple[np.ndarray, int]:
-    """One of several audio streams of a container, such as a `.stem.mp4`.
+def read_stream(path: Path, stream: int | None) -> tuple[np.ndarray, int]:
+    """One of several audio streams of a container, such as a `.stem.mp4`; None for its default one.
 
     Returns:
         float32 `(time, channels)` and the sample rate in Hz.

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ class Settings:
         duration_seconds: how much to separate, None for all.
         zero_bad_samples: whether NaN and infinite samples become zeros; else the song is refused.
         take_damaged: whether what is there of a song that is not whole is separated; else it is refused.
+        stream: which of a file's audio streams, the first being 0; None for its default one.
+        keep_offset: whether silence comes first where a film's sound starts later than its pictures.
         raw: samples without a header, into a pipe; from standard input too if it has their rate and channels.
 
     Raises:
@@ -56,6 +59,8 @@ class Settings:
     duration_seconds: float | None = None
     zero_bad_samples: bool = False
     take_damaged: bool = False
+    stream: int | None = None
+    keep_offset: bool = False
     raw: RawFormat | None = None
 
     def __post_init__(self) -> None:
@@ -190,10 +195,10 @@ def open_source(source: Path, settings: Settings) -> AbstractContextManager[Read
     """
     if source == STDIN and sys.stdin is None:
         raise AudioError("standard input: is closed")
-    if source == STDIN:
-        raw = settings.raw if settings.raw and settings.raw.sample_rate else None
-        return open_audio(sys.stdin.buffer, raw, settings.zero_bad_samples, take_damaged=settings.take_damaged)
-    return open_audio(source, None, settings.zero_bad_samples, take_damaged=settings.take_damaged)
+    raw = settings.raw if source == STDIN and settings.raw and settings.raw.sample_rate else None
+    file = sys.stdin.buffer if source == STDIN else source
+    ways = (settings.zero_bad_samples, settings.stream, settings.take_damaged, settings.keep_offset)
+    return open_audio(file, raw, *ways)
 
 
 def separated(separator: Separator, reader: Reader, settings: Settings) -> Iterator[Piece]:
@@ -279,7 +284,8 @@ def _draw(job: Job) -> None:
     settings = job.settings
     if job.picture and job.is_lasting:
         song = {"mixture": job.source, **job.outputs}
-        plot(song, job.picture, settings.start_seconds, job.source.name, settings.zero_bad_samples)
+        opened = partial(open_source, settings=settings)
+        plot(song, job.picture, settings.start_seconds, job.source.name, opened)
     elif job.picture:
         plot(job.outputs, job.picture, title=job.source.name)
 

@@ -30,8 +30,9 @@ def open_audio(
     source: Path | BinaryIO,
     raw: RawFormat | None = None,
     zero_bad_samples: bool = False,
-    stream: int = 0,
+    stream: int | None = None,
     take_damaged: bool = False,
+    keep_offset: bool = False,
 ) -> Iterator[Reader]:
     """Open a file or a pipe.
 
@@ -40,8 +41,10 @@ def open_audio(
             open binary file that need not be seekable.
         raw: what it holds if it has no header.
         zero_bad_samples: whether NaN and infinite samples become zeros; else they are an error.
-        stream: which of a container's audio streams. The first of a `.stem.mp4` is the mixture.
+        stream: which of a container's audio streams, the first being 0; None for its default one. The first of a
+            `.stem.mp4` is the mixture.
         take_damaged: whether what is there of a file that is not whole is read; else that is an error.
+        keep_offset: whether silence comes first where a film's sound starts later than its pictures.
 
     Raises:
         AudioError: there is no such file, it is empty, truncated, or not audio.
@@ -52,7 +55,7 @@ def open_audio(
             name, opened = "standard input", _reopened(source)
         else:
             name, opened = str(source), stack.enter_context(local(source))
-        decoder = _decoder(opened, name, raw, stream, Damages(name, take_damaged))
+        decoder = _decoder(opened, raw, Damages(name, take_damaged), stream, keep_offset)
         stack.callback(decoder.close)
         yield Reader(name, decoder, zero_bad_samples)
 
@@ -66,15 +69,17 @@ def _reopened(file: Any) -> Path | BinaryIO:
     return file
 
 
-def _decoder(source: Path | BinaryIO, name: str, raw: RawFormat | None, stream: int, damages: Damages) -> Decoder:
+def _decoder(
+    source: Path | BinaryIO, raw: RawFormat | None, damages: Damages, stream: int | None, keep_offset: bool
+) -> Decoder:
     if isinstance(source, Path):
-        _check_is_file(source, name)
+        _check_is_file(source, damages.name)
         if raw is None and not stream and stat.S_ISREG(source.stat().st_mode) and sndfile.suits(source, damages):
-            return sndfile.SoundfileDecoder(source, name, damages)
+            return sndfile.SoundfileDecoder(source, damages)
         source = source.open("rb", buffering=0)
     if raw:
-        return RawDecoder(source, name, raw, damages)
-    return AvDecoder(source, name, stream, damages=damages)
+        return RawDecoder(source, raw, damages)
+    return AvDecoder(source, damages, stream, keep_offset)
 
 
 def _check_is_file(path: Path, name: str) -> None:

@@ -17,6 +17,9 @@ from tfwavesep.errors import AudioError
 RELIABLE = ("mp3", "mp4", "asf", "caf", "tta", "wv", "ape", "tak")
 """Kinds of files, by FFmpeg's names, whose header tells how long a stream is; of others it is a guess."""
 
+NEEDS_A_FILE = "has its index at its end, where a pipe cannot be read first: name the file itself, or move the index"
+"""Of an m4a or mp4."""
+
 PLANES = 8
 """Channels in places of their own that a frame has room for: PyAV reads past it to see whether there are more."""
 
@@ -53,9 +56,10 @@ class AvDecoder:
     The first audio is decoded at once: some codecs know their rate and channels only then.
     """
 
-    def __init__(self, file: BinaryIO, name: str, stream: int = 0, *, damages: Damages) -> None:
+    def __init__(self, file: BinaryIO, damages: Damages, stream: int | None = None, keep_offset: bool = False) -> None:
         self.damages = damages
-        self._file, self.name = file, name
+        self._file, self.name = file, damages.name
+        self._keep_offset = keep_offset
         self._frames: int | None = None
         self._seekable = file.seekable()
         self._jumped = False
@@ -65,7 +69,7 @@ class AvDecoder:
             self.close()
             raise
 
-    def _open(self, stream: int) -> None:
+    def _open(self, stream: int | None) -> None:
         import av
 
         self._counted = mpeg.counted_frames(self._file) if self._seekable else None
@@ -74,22 +78,52 @@ class AvDecoder:
                 self._container = av.open(self._file, metadata_errors="replace")
             else:
                 self._container = self._open_pipe()
-            if len(self._container.streams.audio) <= stream:
-                raise AudioError(f"{self.name}: has no audio stream")
-            self._stream = self._container.streams.audio[stream]
+            self._stream = self._choose(stream)
             if self._stream.codec_context is None:
                 raise AudioError(f"{self.name}: is not an audio file this program can read (unknown codec)")
             self._decoded = self._decode()
             self._first = next(self._decoded, None)
         except (av.error.FFmpegError, ValueError) as error:
+            if not self._seekable and self._head[4:8] == b"ftyp":
+                raise AudioError(f"{self.name}: {NEEDS_A_FILE}") from error
             raise AudioError(f"{self.name}: is not an audio file this program can read") from error
+        self._offset = self._late()
         self.info = self._describe()
+
+    def _choose(self, stream: int | None) -> Any:
+        """The stream of a number, or the default one, or the first."""
+        import av
+
+        streams = self._container.streams.audio
+        if not streams:
+            raise AudioError(f"{self.name}: has no audio stream")
+        if stream is None:
+            default = av.stream.Disposition.default
+            return next((one for one in streams if one.disposition & default), streams[0])
+        if stream >= len(streams):
+            raise AudioError(f"{self.name}: has no audio stream {stream + 1}, only {len(streams)}")
+        return streams[stream]
+
+    def _late(self) -> int:
+        """How many samples of silence stand for what a film's pictures are ahead of its sound."""
+        streams = [one for one in (*self._container.streams.video, self._stream) if one.start_time is not None]
+        starts = [float(one.start_time * one.time_base) for one in streams]
+        if self._stream not in streams or starts[-1] - min(starts) < GAP_SECONDS:
+            return 0
+        if not self._keep_offset:
+            late = f"{starts[-1] - min(starts):.3f} s"
+            self.damages.lines.append(
+                f"the sound starts {late} after the pictures (--keep-offset keeps that as silence)"
+            )
+            return 0
+        return round((starts[-1] - min(starts)) * self._stream.rate)
 
     def _open_pipe(self) -> Any:
         """FFmpeg would read seconds of a WAV to see whether its samples are something else in disguise."""
         import av
 
         pipe = _Pipe(self._file)
+        self._head = pipe.head
         if not pipe.head:
             raise AudioError(f"{self.name}: is empty (0 bytes)")
         self._frames = pipe.frames
@@ -114,7 +148,7 @@ class AvDecoder:
         if stream.duration is None:
             whole = self._container.duration
             return (whole / 1e6 if whole and whole > 0 else None), False
-        seconds = float(stream.duration * stream.time_base)
+        seconds = float(stream.duration * stream.time_base) + self._offset / stream.rate
         return seconds, kind == "flac"
 
     def _tags(self) -> dict[str, str]:
@@ -144,7 +178,7 @@ class AvDecoder:
         self._refuse_truncated(place)
 
     def _refuse_truncated(self, place: int) -> None:
-        seconds, promised = place / self.info.sample_rate, self._promised_seconds()
+        seconds, promised = (place - self._offset) / self.info.sample_rate, self._promised_seconds()
         if promised is None or seconds >= promised - GAP_SECONDS * 2:
             return
         if self.damages.lines:
@@ -168,7 +202,9 @@ class AvDecoder:
 
     def _placed(self) -> Iterator[np.ndarray]:
         """Decoded samples, with silence in the place of what could not be decoded, or lies between time stamps."""
-        rate, place = self.info.sample_rate, 0
+        rate, place = self.info.sample_rate, self._offset
+        if place:
+            yield np.zeros((place, self.info.channels), np.float32)
         clock = Clock(self._container.format.name, rate)
         for frame, lost in chain([self._first] if self._first else [], self._decoded):
             if self._form(frame) != (rate, self.info.channels):

@@ -64,10 +64,12 @@ class RawFormat:
 class RawDecoder:
     """Samples without a header."""
 
-    def __init__(self, file: BinaryIO, name: str, raw: RawFormat, damages: Damages) -> None:
+    def __init__(self, file: BinaryIO, raw: RawFormat, damages: Damages) -> None:
         self.damages = damages
         if not raw.sample_rate or not raw.channels:
-            raise AudioError(f"{name}: raw audio needs its rate and channels: --raw-format {raw.type}:RATE:CHANNELS")
+            raise AudioError(
+                f"{damages.name}: raw audio needs its rate and channels: --raw-format {raw.type}:RATE:CHANNELS"
+            )
         self.info = AudioInfo(raw.sample_rate, raw.channels, None)
         self._file, self._raw = file, raw
         self._read = read_what_is_there(file)

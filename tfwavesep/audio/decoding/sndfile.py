@@ -26,6 +26,9 @@ COUNT_MAX = 2**63 - 1
 LONGEST_VORBIS_BLOCK = 8192
 """Samples that the last page of a Vorbis stream may promise beyond those that are there, as FFmpeg's do at times."""
 
+SYNC_WORDS = (b"\xfe\x7f\x01\x80", b"\x7f\xfe\x80\x01", b"\xff\x1f\x00\xe8", b"\x1f\xff\xe8\x00", b"\x72\xf8\x1f\x4e")
+"""How frames of DTS begin (ETSI TS 102 114, section 5.2), in 16 and in 14 bits, and bursts of IEC 61937."""
+
 MAGIC = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"riff", b".snd", b"caff", b"fLaC", b"OggS")
 """How the files begin that libsndfile reads to the sample. It reads MP3 too, but prints what it thinks of it."""
 
@@ -56,8 +59,18 @@ def _opens(path: Path, damages: Damages, magic: bytes) -> bool:
         return False
     if info.subtype == "MPEG_LAYER_III":  # of which it counts samples that are not there
         return False
+    if info.subtype == "PCM_16" and magic == b"RIFF" and _is_compressed(path):
+        return False
     frames = info.frames
     return frames != COUNT_MAX and not (frames == 0 and magic == b"RIFF" and _has_uncounted_data(path))
+
+
+def _is_compressed(path: Path) -> bool:
+    """Whether the samples of a WAV are none, but DTS or another stream meant for a receiver: played, they are noise."""
+    with path.open("rb") as file:
+        read_header(file.read)
+        start = file.read(1 << 16)
+    return any(start.count(word) > 1 for word in SYNC_WORDS)
 
 
 def _has_uncounted_data(path: Path) -> bool:
@@ -70,9 +83,9 @@ def _has_uncounted_data(path: Path) -> bool:
 class SoundfileDecoder:
     """libsndfile, for files of a known length."""
 
-    def __init__(self, path: Path, name: str, damages: Damages) -> None:
+    def __init__(self, path: Path, damages: Damages) -> None:
         self.damages = damages
-        self._path, self._name = path, name
+        self._path = path
         self._file = soundfile.SoundFile(os.fsencode(path))
         self._refuse_by_log(self._file.extra_info)
         bits = INTEGER_BITS.get(self._file.subtype)
@@ -101,7 +114,7 @@ class SoundfileDecoder:
             about = f"about {place / self.info.sample_rate:.1f} s"
             how = f"damaged at {about}" if self._has_end() else f"truncated: its end is missing, from {about} on"
             self.damages.refuse(f"is {how}", error)
-            with closing(AvDecoder(self._path.open("rb", buffering=0), self._name, damages=self.damages)) as rest:
+            with closing(AvDecoder(self._path.open("rb", buffering=0), self.damages)) as rest:
                 yield from rest.blocks(place, block_length)
 
     def _has_end(self) -> bool:
