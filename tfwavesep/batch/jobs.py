@@ -89,6 +89,12 @@ class Settings:
         left = max(0.0, info.seconds - self.start_seconds)
         return left if wanted is None else min(left, wanted)
 
+    def tags(self, info: AudioInfo) -> dict[str, str]:
+        """Of the stems: the song's, from when they begin."""
+        if "time_reference" not in info.tags:
+            return info.tags
+        return {**info.tags, "time_reference": str(int(info.tags["time_reference"]) + self.span(info.sample_rate)[0])}
+
     def described(self) -> dict[str, Any]:
         """As a manifest's row holds them."""
         return {**asdict(self), "stems": list(self.stems)}
@@ -261,8 +267,8 @@ def write(job: Job, choice: Choice, reader: Reader, pieces: Iterable[Piece], pro
     """
     began = time.monotonic()
     settings, info = job.settings, reader.info
-    form, channels = settings.form, info.channels
-    opened = stem_files(job.written, choice, form, info.sample_rate, channels, settings.clip_mode, info.tags, info.mask)
+    sound = (settings.form, info.sample_rate, info.channels, settings.clip_mode)
+    opened = stem_files(job.written, choice, *sound, settings.tags(info), info.mask, info.cover)
     with about(reader.name), opened as (append, written):
         done, length = 0.0, settings.length(info)
         for piece in pieces:

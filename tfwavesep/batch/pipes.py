@@ -56,7 +56,7 @@ def separate_into(sink: BinaryIO, separator: Separator, reader: Reader, settings
     form, info, rate = pipe_format(settings, separator.targets), reader.info, reader.info.sample_rate
     leveller = Leveller(settings.choice(separator.targets), form, settings.clip_mode, rate)
     with _errors():
-        wav = None if settings.raw else WavFile(sink, rate, info.channels, form.subtype, info.tags, info.mask)
+        wav = None if settings.raw else WavFile(sink, rate, info.channels, form.subtype, settings.tags(info), info.mask)
         sink.flush()
     for piece in jobs.separated(separator, reader, settings):
         with about(reader.name):

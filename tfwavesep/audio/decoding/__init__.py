@@ -10,9 +10,11 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from tfwavesep.audio import tagging
 from tfwavesep.audio.decoding import sndfile
 from tfwavesep.audio.decoding._damages import Damages
 from tfwavesep.audio.decoding._decoder import AudioInfo, Decoder
@@ -57,6 +59,9 @@ def open_audio(
             name, opened = str(source), stack.enter_context(local(source))
         decoder = _decoder(opened, raw, Damages(name, take_damaged), stream, keep_offset)
         stack.callback(decoder.close)
+        if isinstance(opened, Path) and opened.is_file():
+            more, cover = tagging.read(opened)
+            decoder.info = replace(decoder.info, tags={**more, **decoder.info.tags}, cover=cover)
         yield Reader(name, decoder, zero_bad_samples)
 
 

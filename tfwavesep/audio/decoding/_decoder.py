@@ -8,9 +8,6 @@ import numpy as np
 
 from tfwavesep.audio.decoding._damages import Damages
 
-TAGS = ("title", "artist", "album", "date", "tracknumber", "genre", "comment", "copyright", "license")
-"""What of a song's tags its stems carry."""
-
 
 @dataclass(frozen=True)
 class AudioInfo:
@@ -22,10 +19,12 @@ class AudioInfo:
         frames: samples per channel, or None where only decoding tells.
         seconds: about how long it is, or None where nothing tells.
         bits: depth of integer samples, or None for others.
-        tags: those of `TAGS` that it has.
+        tags: those of `tagging.TAGS` and `tagging.MORE` that it has, and "time_reference", the sample of the day
+            that it begins with.
         lossless: whether what is decoded is known to be what was encoded.
         slack: samples of `frames` that may be missing though the file is whole.
         mask: of the channels' speakers, see `speakers`; None where nothing tells, 0 where they are of none.
+        cover: a picture, JPEG or PNG.
     """
 
     sample_rate: int
@@ -37,6 +36,7 @@ class AudioInfo:
     lossless: bool = False
     slack: int = 0
     mask: int | None = None
+    cover: bytes | None = None
 
 
 class Decoder(Protocol):

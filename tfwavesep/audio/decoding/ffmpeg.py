@@ -10,7 +10,8 @@ import numpy as np
 from tfwavesep.audio import mpeg, speakers
 from tfwavesep.audio.decoding._clock import GAP_SECONDS, UNTIMED, Clock
 from tfwavesep.audio.decoding._damages import Damages
-from tfwavesep.audio.decoding._decoder import TAGS, AudioInfo, read_what_is_there
+from tfwavesep.audio.decoding._decoder import AudioInfo, read_what_is_there
+from tfwavesep.audio.tagging import TAGS
 from tfwavesep.audio.wavfile import read_header
 from tfwavesep.errors import AudioError
 

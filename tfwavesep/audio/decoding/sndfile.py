@@ -10,9 +10,10 @@ import soundfile
 
 from tfwavesep.audio import ogg, speakers
 from tfwavesep.audio.decoding._damages import Damages
-from tfwavesep.audio.decoding._decoder import TAGS, AudioInfo
+from tfwavesep.audio.decoding._decoder import AudioInfo
 from tfwavesep.audio.decoding.ffmpeg import AvDecoder
-from tfwavesep.audio.wavfile import is_unknown, read_header, told_mask
+from tfwavesep.audio.tagging import TAGS
+from tfwavesep.audio.wavfile import is_unknown, read_header, told_mask, told_time
 
 INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 """Depths of integer samples, by libsndfile's names."""
@@ -90,6 +91,8 @@ class SoundfileDecoder:
         self._refuse_by_log(self._file.extra_info)
         bits = INTEGER_BITS.get(self._file.subtype)
         tags = {key: value for key, value in self._file.copy_metadata().items() if key in TAGS}
+        header = _header(path)
+        tags |= told_time(header)
         self.info = AudioInfo(
             self._file.samplerate,
             self._file.channels,
@@ -99,7 +102,7 @@ class SoundfileDecoder:
             tags,
             bits is not None or self._file.subtype in ("FLOAT", "DOUBLE"),
             LONGEST_VORBIS_BLOCK if self._file.subtype == "VORBIS" else 0,
-            _mask(path) if self._file.channels > 2 else None,
+            told_mask(header),
         )
         self._order = speakers.VORBIS.get(self._file.channels) if self._file.subtype == "VORBIS" else None
 
@@ -143,6 +146,6 @@ class SoundfileDecoder:
         self._file.close()
 
 
-def _mask(path: Path) -> int | None:
+def _header(path: Path) -> bytes:
     with path.open("rb") as file:
-        return told_mask(read_header(file.read)[0])
+        return read_header(file.read)[0]
