@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
 
@@ -18,7 +19,7 @@ from .check import check
 from .evaluate import evaluate
 from .export import export
 from .models import models
-from .progress import printable
+from .progress import printable, unheard
 from .separate import separate
 from .train import train
 from .web import web
@@ -72,8 +73,18 @@ def main() -> None:
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except click.exceptions.Abort:
-        click.echo("Interrupted; nothing half-written is left.", err=True)
+        _tell("Interrupted; nothing half-written is left.")
         sys.exit(130)
     except click.ClickException as error:
-        click.echo(f"Error: {printable(error.format_message())}", err=True)
+        _tell(f"Error: {printable(error.format_message())}")
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):
+            raise
+        _tell(f"Error: {unheard(error)}")
+        sys.exit(1)
+
+
+def _tell(line: str) -> None:
+    with suppress(OSError):  # nobody hears it, or the disk is full: the exit code says it too
+        click.echo(line, err=True)

@@ -1,6 +1,8 @@
 """How a batch goes, shown to people: a bar in seconds of audio at a terminal, one line per song everywhere."""
 
+import os
 import re
+import sys
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -18,12 +20,18 @@ class Progress:
         songs: how many there are.
         to_do: how many of them are to be separated.
         manifest: for a row of every song, or None.
+
+    Attributes:
+        done: the outcomes of songs that were separated.
+        failed: of those that were not.
+        unheard: why the lines of songs cannot be written, if so; the batch goes on without them.
     """
 
     def __init__(self, songs: int, to_do: int, manifest: "Manifest | None" = None) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
+        self.unheard = ""
         self.done: list[Outcome] = []
         self.failed: list[Outcome] = []
         self._songs, self._to_do, self._manifest = songs, to_do, manifest
@@ -83,11 +91,15 @@ class Progress:
         seconds, took = sum(outcome.seconds for outcome in self.done), time.monotonic() - self._began
         rate = f"{clock(seconds)} of audio in {clock(took)}, {seconds / took:.1f} x real time" if done else "none"
         others = f"{self._songs - done - failed} were done already, {failed} failed"
-        click.echo(f"{self._songs} songs: {done} done ({rate}), {others}", err=True)
+        self._say(f"{self._songs} songs: {done} done ({rate}), {others}", err=True)
 
     def _say(self, line: str, err: bool = False) -> None:
         self._bar.stop()
-        click.echo(printable(line), err=err)
+        try:
+            click.echo(printable(line), err=err)
+        except OSError as error:
+            if not err:
+                self.unheard = unheard(error)
         self._bar.start()
 
     def _show(self) -> None:
@@ -99,6 +111,12 @@ class Progress:
         failed = f", {len(self.failed)} failed" if self.failed else ""
         shown = f"{clock(done)}{f' of {clock(total)}' if total else ''} of audio, {rate:.1f} x real time{left}{failed}"
         self._bar.update(self._task, description=songs, completed=done, total=total, shown=shown)
+
+
+def unheard(error: OSError) -> str:
+    """That standard output cannot be written to, from where on all that is written there goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return f"standard output: cannot be written to: {error.strerror}"
 
 
 def notes(warnings: list[str], gain_db: float, clipped: int) -> list[str]:

@@ -40,6 +40,12 @@ if TYPE_CHECKING:
               help="Where a stem would clip: one gain for all stems, cut its peaks, or refuse the song.")  # fmt: skip
 @click.option("--nan", type=click.Choice(["refuse", "zero"]), default="refuse", show_default=True,
               help="What to do with samples that are not numbers.")  # fmt: skip
+@click.option("--damaged", type=click.Choice(["refuse", "take"]), default="refuse", show_default=True,
+              help="What to do with songs that are not whole: refuse them, or take what is there.")  # fmt: skip
+@click.option("--stream", type=click.IntRange(min=1), metavar="N",
+              help="Which of a file's sound streams, counted from 1. By default its default one.")  # fmt: skip
+@click.option("--keep-offset", is_flag=True,
+              help="Begin with silence where a film's sound starts later than its pictures.")  # fmt: skip
 @click.option("--start", type=float, default=0.0, metavar="SECONDS", help="Where in the song to begin.")
 @click.option("--duration", type=float, metavar="SECONDS", help="How much of it to separate. By default all.")
 @click.option("--segment", type=float, metavar="SECONDS",
@@ -110,6 +116,9 @@ def _settings(options: dict[str, Any], clip_mode: str) -> "Settings":
         start_seconds=options["start"],
         duration_seconds=options["duration"],
         zero_bad_samples=options["nan"] == "zero",
+        take_damaged=options["damaged"] == "take",
+        stream=None if options["stream"] is None else options["stream"] - 1,
+        keep_offset=options["keep_offset"],
         raw=None if options["raw_format"] is None else RawFormat.parse(options["raw_format"]),
     )
 
@@ -146,8 +155,9 @@ def _to_files(songs: tuple[Path, ...], folder: Path, settings: "Settings", optio
     progress.report()
     if options["references"]:
         _show_scores(progress.done, options["references"])
-    if progress.failed:
-        raise click.ClickException(_summary([str(outcome.error) for outcome in progress.failed]))
+    errors = [str(outcome.error) for outcome in progress.failed] + ([progress.unheard] if progress.unheard else [])
+    if errors:
+        raise click.ClickException(_summary(errors))
 
 
 @contextmanager

@@ -3,6 +3,7 @@ come of it. `python tests/zoo.py` separates them all and prints a table of the o
 """
 
 import contextlib
+import io
 import math
 import os
 import re
@@ -18,6 +19,8 @@ from pathlib import Path
 import av
 import numpy as np
 import soundfile
+
+from tfwavesep.audio import ogg
 
 RATE = 44100
 LENGTH = 88200
@@ -35,6 +38,7 @@ class Animal:
         error: a pattern for the text of the refusal, or None if it is separated.
         warning: a pattern for what is said though it is separated.
         frames: samples per channel of the stems, or None where the codec fills its last frame.
+        seconds: about how long the stems are then.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Animal:
     error: str | None = None
     warning: str = DONE
     frames: int | None = LENGTH
+    seconds: float = LENGTH / RATE
 
 
 def tone(length: int = LENGTH, channels: int = 2, rate: int = RATE, pitch: float = 330) -> np.ndarray:
@@ -97,6 +102,44 @@ def encoded(
     return make
 
 
+def surround(channels: str, codec: str, form: str, rate: int = 48000) -> Callable[[Path], None]:
+    """Two seconds of more channels, by FFmpeg, each softer than the one before."""
+
+    def make(path: Path) -> None:
+        with path.open("wb") as file, av.open(file, "w", form) as container:
+            stream = container.add_stream(codec, rate=rate, layout=channels)
+            music = tone(2 * rate, stream.layout.nb_channels, rate, 330).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(music, format="flt", layout=channels)
+            frame.sample_rate, frame.pts = rate, 0
+            container.mux([*stream.encode(frame), *stream.encode(None)])
+
+    return make
+
+
+def late(form: str) -> Callable[[Path], None]:
+    """A film of two and a half seconds whose sound starts after half a second."""
+
+    def make(path: Path) -> None:
+        with path.open("wb") as file, av.open(file, "w", form) as container:
+            video = container.add_stream("mpeg4", rate=25, width=32, height=32, pix_fmt="yuv420p")
+            stream = container.add_stream("aac", rate=RATE, layout="stereo")
+            for number in range(63):
+                still = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+                still.pts = number
+                container.mux(video.encode(still))
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(tone().T), format="fltp", layout="stereo")
+            frame.sample_rate, frame.pts = RATE, RATE // 2 + 1024  # the encoder begins with 1024 of its own
+            container.mux([*video.encode(None), *stream.encode(frame), *stream.encode(None)])
+
+    return make
+
+
+def as_samples(data: bytes) -> bytes:
+    """Bytes as what they say they are: samples of 16 bits."""
+    head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 1, 2, 48000, 192000, 4, 16)
+    return head + struct.pack("<4sI", b"data", len(data)) + data
+
+
 def then(make: Callable[[Path], object], change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
     """A file whose bytes were changed afterwards."""
 
@@ -121,6 +164,18 @@ def noise_in(start: float, stop: float) -> Callable[[bytes], bytes]:
     return change
 
 
+def promises(more: int) -> Callable[[bytes], bytes]:
+    """Another end on the last page of an Ogg."""
+
+    def change(data: bytes) -> bytes:
+        *_, last = ogg.pages(io.BytesIO(data))
+        end = int.from_bytes(last.data[6:14], "little") + more
+        page = last.data[:6] + end.to_bytes(8, "little") + last.data[14:]
+        return data[: last.place] + page[:22] + ogg.checksum(page).to_bytes(4, "little") + page[26:]
+
+    return change
+
+
 def field(name: bytes, offset: int, code: str, value: int) -> Callable[[bytes], bytes]:
     """Another number at some bytes after the first `name`."""
 
@@ -139,19 +194,50 @@ def extra_chunks(data: bytes) -> bytes:
     return before + data[12:] + after
 
 
-def id3(size: int) -> bytes:
+def sized(size: int, picture: bytes = b"\xff\xd8") -> bytes:
     """A tag with a picture of so many bytes."""
     lengths = bytes((size >> shift) & 0x7F for shift in (21, 14, 7, 0))
-    return b"ID3\3\0\0" + lengths + b"APIC" + struct.pack(">I", size - 10) + b"\0\0" + b"\xff\xd8" * ((size - 10) // 2)
-
-
-def sized(size: int) -> bytes:
-    return id3(size)[: 10 + size].ljust(10 + size, b"\0")
+    tag = b"ID3\3\0\0" + lengths + b"APIC" + struct.pack(">I", size - 10) + b"\0\0" + picture * (size // len(picture))
+    return tag[: 10 + size]
 
 
 WAV, FLAC, OGG = sound("PCM_16", "WAV"), sound("PCM_16", "FLAC"), sound("VORBIS", "OGG", length=20 * RATE)
 MP3, M4A = encoded("libmp3lame", "mp3"), encoded("aac", "mp4")
 LONG_MP3 = sound("MPEG_LAYER_III", "MP3", length=10 * RATE)
+
+
+def joined(make: Callable[[Path], object], *changes: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+    """The same file again and again, as `cat` joins them, each changed beforehand."""
+
+    def made(path: Path) -> None:
+        make(path)
+        data = path.read_bytes()
+        path.write_bytes(b"".join(change(data) for change in changes))
+
+    return made
+
+
+def same(data: bytes) -> bytes:
+    return data
+
+
+def tagged(data: bytes) -> bytes:
+    """A picture in front, and two more tags behind: of APE and of ID3's first version."""
+    ape = b"APETAGEX" + struct.pack("<IIII8x", 2000, 1032, 1, 1 << 29) + b"\xff\xfb\x90\x64" * 250 + bytes(32)
+    return sized(30_000, b"\xff\xfb\x90\x64") + data + ape + b"TAG".ljust(128)
+
+
+def broadcast(*starts: float) -> Callable[[Path], None]:
+    """MPEG transport streams of two seconds each, joined, with clocks that begin at these seconds."""
+
+    def make(path: Path) -> None:
+        data = b""
+        for start in starts:
+            encoded("mp2", "mpegts", output_ts_offset=str(start))(path)
+            data += path.read_bytes()
+        path.write_bytes(data)
+
+    return make
 
 
 def link(to: str) -> Callable[[Path], None]:
@@ -240,6 +326,45 @@ ZOO = [
     Animal("windows.wma", encoded("wmav2", "asf"), frames=None),
     Animal("five streams.stem.mp4", encoded("aac", "mp4", streams=5), frames=None),
     Animal("with a picture.mp4", encoded("aac", "mp4", picture=True), frames=None),
+    # what else people call their music, films among it
+    Animal("wavpack.wv", encoded("wavpack", "wv")),
+    Animal("true audio.tta", encoded("tta", "tta")),
+    Animal("book.m4b", encoded("aac", "ipod"), frames=None),
+    Animal("film.mkv", encoded("aac", "matroska", picture=True), frames=None),
+    Animal("film.mov", encoded("aac", "mov", picture=True), frames=None),
+    Animal("film.avi", encoded("libmp3lame", "avi", picture=True), frames=None),
+    Animal("film.flv", encoded("libmp3lame", "flv"), frames=None),
+    Animal("broadcast.ts", encoded("mp2", "mpegts"), frames=None),
+    Animal("layer 2.mp2", encoded("mp2", "mp2"), frames=None),
+    Animal("dolby.eac3", encoded("eac3", "eac3"), frames=None),
+    Animal("half.wv", then(encoded("wavpack", "wv"), first(0.5)), "is damaged|" + TRUNCATED),
+    Animal("half.tta", then(encoded("tta", "tta"), first(0.5)), TRUNCATED),
+    Animal("two thirds.tta", then(encoded("tta", "tta"), first(0.7)), TRUNCATED),
+    Animal("half.mka", then(encoded("flac", "matroska"), first(0.5)), TRUNCATED),
+    Animal("half.webm", then(encoded("libopus", "webm", 48000), first(0.5)), TRUNCATED),
+    Animal("sound comes late.mkv", late("matroska"), None, r"the sound starts 0\.5\d+ s after the pictures", None),
+    Animal("sound comes late.mp4", late("mp4"), None, r"the sound starts 0\.5\d+ s after the pictures", None),
+    Animal("for a receiver.wav", then(encoded("ac3", "spdif", 48000), as_samples), frames=None),
+    # many channels
+    Animal("5.1.ogg", sound("VORBIS", channels=6)),
+    Animal("7.1.ogg", sound("VORBIS", channels=8)),
+    Animal("5.0.opus", surround("5.0", "libopus", "opus"), frames=None),
+    Animal("5.1.opus", surround("5.1", "libopus", "opus"), frames=None),
+    Animal("7.1.opus", surround("7.1", "libopus", "opus"), frames=None),
+    Animal("5.1.m4a", surround("5.1", "aac", "ipod"), frames=None),
+    Animal("7.1.m4a", surround("7.1", "aac", "ipod"), frames=None),
+    Animal("7.1.mka", surround("7.1", "flac", "matroska"), frames=None),
+    Animal("5.1.ac3", surround("5.1(side)", "ac3", "ac3"), frames=None),
+    Animal("16 channels.wav", sound("PCM_16", channels=16)),
+    # what libsndfile does not open though it knows how it begins
+    Animal("flac.ogg", encoded("flac", "ogg"), frames=None),
+    Animal("flac, 5.1.oga", surround("5.1", "flac", "ogg"), frames=None),
+    Animal("half flac.ogg", then(encoded("flac", "ogg"), first(0.5)), TRUNCATED),
+    Animal("alac.caf", encoded("alac", "caf"), frames=None),
+    Animal("adpcm.aiff", surround("stereo", "adpcm_ima_qt", "aiff"), frames=None),
+    Animal("ac3.wav", encoded("ac3", "wav"), frames=None),
+    Animal("windows.wav", encoded("wmav2", "wav"), frames=None),
+    Animal("big-endian.caf", surround("stereo", "pcm_s16be", "caf"), frames=None),
     # lengths and levels
     Animal("one sample.wav", sound("PCM_16", length=1), frames=1),
     Animal("seven samples.flac", sound("PCM_16", length=7), frames=7),
@@ -276,7 +401,12 @@ ZOO = [
     Animal("empty.mp3", lambda path: path.touch(), r"is empty \(0 bytes\)"),
     Animal("half a header.wav", then(WAV, lambda data: data[:20]), NOT_AUDIO),
     Animal("half.wav", then(WAV, first(0.5)), TRUNCATED),
-    Animal("one byte short.wav", then(WAV, lambda data: data[:-1]), TRUNCATED),
+    Animal("one byte short.wav", then(WAV, lambda data: data[:-1]), frames=LENGTH - 1),
+    Animal("one byte short.aiff", then(sound("PCM_24"), lambda data: data[:-1]), frames=LENGTH - 1),
+    Animal("a frame short.wav", then(WAV, lambda data: data[:-4]), TRUNCATED),
+    Animal("layer 3 in riff.wav", encoded("libmp3lame", "wav"), frames=None),
+    Animal("last page promises more.ogg", then(OGG, promises(1000)), frames=None, seconds=20),
+    Animal("last page promises far more.ogg", then(OGG, promises(10_000)), TRUNCATED),
     Animal("promises more.wav", then(WAV, field(b"data", 4, "<I", 999_999)), TRUNCATED),
     Animal("promises 3 GB.wav", then(WAV, field(b"data", 4, "<I", 3_000_000_000)), TRUNCATED),
     Animal("half.aiff", then(sound("PCM_16"), first(0.5)), TRUNCATED),
@@ -290,13 +420,26 @@ ZOO = [
     Animal("half.mp3", then(sound("MPEG_LAYER_III", "MP3"), first(0.5)), TRUNCATED),
     Animal("half.m4a", then(M4A, first(0.5)), TRUNCATED + "|" + NOT_AUDIO),
     Animal("half, header first.m4a", then(encoded("aac", "mp4", movflags="faststart"), first(0.5)), TRUNCATED),
-    Animal("half.wma", then(encoded("wmav2", "asf"), first(0.5)), None, "damaged at|shorter than", None),
+    Animal("half.wma", then(encoded("wmav2", "asf"), first(0.5)), None, "damaged at|shorter than", None, 1),
     # what is damaged
-    Animal("damaged.mp3", then(LONG_MP3, noise_in(0.4, 0.45)), None, r"damaged at [34]\.\d+ s", None),
-    Animal("damaged.ogg", then(OGG, noise_in(0.4, 0.45)), None, r"damaged at \d\.\d+ s", None),
+    Animal("damaged.mp3", then(LONG_MP3, noise_in(0.4, 0.45)), None, r"damaged at [34]\.\d+ s", None, 10),
+    Animal("damaged.ogg", then(OGG, noise_in(0.4, 0.45)), None, r"damaged at \d\.\d+ s", None, 20),
     Animal("damaged.flac", then(FLAC, noise_in(0.4, 0.6)), "is damaged|" + TRUNCATED),
     Animal("two rates.mp3", two_rates, "changes its rate or channels at 2"),
     Animal("two rates.ogg", two_rates_in_a_chain, r"changes at 2\.000 s to what FFmpeg cannot decode, another rate\?"),
+    # what was joined
+    Animal("two, with pictures.mp3", joined(MP3, tagged, tagged), frames=None, seconds=4),
+    Animal("three.mp3", joined(MP3, same, same, same), frames=None, seconds=6),
+    Animal("two.aac", joined(encoded("aac", "adts"), same, same), frames=None, seconds=4),
+    Animal("two with tags.aac", joined(encoded("aac", "adts"), tagged, tagged), frames=None, seconds=4),
+    Animal("two.ac3", joined(encoded("ac3", "ac3"), same, same), frames=None, seconds=4),
+    Animal("damaged.ac3", then(encoded("ac3", "ac3"), noise_in(0.4, 0.6)), None, r"damaged at 0\.[78]", None),
+    Animal("two.ogg", joined(OGG, same, same), frames=None, seconds=40),
+    Animal("clock begins again.ts", broadcast(0, 0), frames=None, seconds=4),
+    Animal("clock begins a bit later.ts", broadcast(0, 0.5), frames=None, seconds=4),
+    Animal("clock jumps.ts", broadcast(0, 300), None, r"time stamps jump by 298 s at 2\.\d+ s", None, 4),
+    Animal("clock jumps back.ts", broadcast(300, 0), None, r"time stamps jump by 95142 s", None, 4),
+    Animal("clock begins again.webm", joined(encoded("libopus", "webm", 48000), same, same), frames=None, seconds=4),
     # no audio
     Animal("text.wav", lambda path: path.write_text("These are no samples.\n" * 99), NOT_AUDIO),
     Animal("page.flac", lambda path: path.write_text("<!DOCTYPE html><html>404</html>" * 9), NOT_AUDIO),

@@ -6,6 +6,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 import soundfile
 from doubles import RATE, SEGMENT, Smoother, noise, separator
 
-from tfwavesep.audio import Format, RawFormat
+from tfwavesep.audio import Format, RawFormat, Reader, open_audio
 from tfwavesep.batch import jobs, separate_file
 from tfwavesep.batch.jobs import STDIN, Job, Settings
 from tfwavesep.errors import AudioError, ConfigError, OutputError, OutputExistsError
@@ -187,10 +188,16 @@ class Drawn(dict[str, Path]):
     """Stands in for what draws, and remembers what of."""
 
     def __call__(
-        self, song: dict[str, Path], picture: Path, start: float = 0.0, title: str = "", zero_bad_samples: bool = False
+        self,
+        song: dict[str, Path],
+        picture: Path,
+        start: float = 0.0,
+        title: str = "",
+        opened: Callable[[Path], AbstractContextManager[Reader]] = open_audio,
     ) -> None:
         self.update(song)
-        picture.write_text(f"{title} from {start} s{', with zeros' * zero_bad_samples}")
+        with opened(next(iter(song.values()))) as reader:
+            picture.write_text(f"{title} from {start} s, {sum(len(block) for block in reader.blocks())} samples")
 
 
 @pytest.fixture
@@ -227,10 +234,12 @@ def test_where_only_the_picture_is_missing_only_it_is_made(song: Path, tmp_path:
     assert {path.read_text() for path in job.outputs.values()} == {"mine"}
 
 
-def test_a_picture_takes_bad_samples_for_what_the_stems_were_made_of(song: Path, tmp_path: Path, drawn: Drawn) -> None:
+def test_a_picture_shows_what_the_stems_were_made_of(song: Path, tmp_path: Path, drawn: Drawn) -> None:
+    song.write_bytes(song.read_bytes()[:844])
     job = pictured(song, tmp_path / "out")
-    jobs.run(separator(2), replace(job, settings=Settings(zero_bad_samples=True)))
-    assert (tmp_path / "out" / "plot.png").read_text() == "song.wav from 0.0 s, with zeros"
+    outcome = jobs.run(separator(2), replace(job, settings=Settings(take_damaged=True)))
+    shown = round(outcome.seconds * soundfile.info(song).samplerate)
+    assert (tmp_path / "out" / "plot.png").read_text() == f"song.wav from 0.0 s, {shown} samples"
 
 
 def test_a_picture_of_a_pipe_shows_its_stems(song: Path, tmp_path: Path, drawn: Drawn) -> None:
@@ -240,7 +249,7 @@ def test_a_picture_of_a_pipe_shows_its_stems(song: Path, tmp_path: Path, drawn: 
     job = pictured(tmp_path / "pipe.wav", tmp_path / "out")
     jobs.run(separator(2), job)
     assert drawn == job.outputs
-    assert (tmp_path / "out" / "plot.png").read_text() == "pipe.wav from 0.0 s"
+    assert (tmp_path / "out" / "plot.png").read_text() == "pipe.wav from 0.0 s, 8820 samples"
 
 
 @pytest.mark.parametrize(

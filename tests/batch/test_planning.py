@@ -330,3 +330,12 @@ def test_stems_are_no_others_because_others_were_not_chosen(album: Path) -> None
     assert list(job.written) == ["other"]
     (settled,) = made("single.flac", settings=Settings(segment_seconds=1.0), existing="skip", manifest=manifest).settled
     assert "made of another settings" in str(settled.error)
+
+
+def test_a_pattern_below_a_folder_with_brackets_gets_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "album [live]").mkdir()
+    (tmp_path / "album [live]" / "song.wav").touch()
+    for name, found in (("album [live]/*.wav", 0), ("album [[]live]/*.wav", 1)):
+        songs, failures = expand([tmp_path / name])
+        assert len(songs) == found
+        assert found or str(failures[0].error).endswith("no such files (in a pattern [[] stands for [)")

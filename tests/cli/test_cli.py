@@ -244,6 +244,18 @@ def test_runs_and_models_that_cannot_be_meant(
     assert [listing(folder) for folder in (tmp_path, trained, model)] == before
 
 
+def test_what_is_there_of_a_cut_song_is_separated_if_that_is_wanted(model: Path, run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "cut.wav"
+    soundfile.write(path, np.zeros((8000, 1), np.float32), 8000, "PCM_16")
+    path.write_bytes(path.read_bytes()[:8044])
+    arguments = ("separate", path, "-m", model, "-o", tmp_path / "stems")
+    refused = run(*arguments)
+    assert (refused.exit_code, "--damaged take" in refused.output) == (1, True)
+    taken = run(*arguments, "--damaged", "take")
+    assert (taken.exit_code, "cut.wav: is truncated: its header promises" in taken.output) == (0, True)
+    assert soundfile.info(tmp_path / "stems" / "cut" / "vocals.wav").frames == 4000
+
+
 def test_one_bad_file_does_not_stop_the_others(model: Path, run: Run, tmp_path: Path) -> None:
     songs = [truncated(tmp_path), wav(tmp_path), text_as_wav(tmp_path), wav(tmp_path, "last.flac.wav")]
     result = run("separate", *songs, "-m", model, "-o", tmp_path / "stems")
@@ -337,6 +349,40 @@ def test_the_installed_program_shows_one_line_too(arguments: list[str], code: in
     assert process.returncode == code
     assert "Traceback" not in shown
     assert len([line for line in shown.splitlines() if line.startswith("Error:")]) == 1
+
+
+PROGRAM = (sys.executable, "-m", "tfwavesep_cli")
+
+FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+
+
+@FULL
+def test_a_batch_goes_on_where_its_lines_cannot_be_written_and_says_so_once(model: Path, tmp_path: Path) -> None:
+    songs = [tmp_path / f"{number}.wav" for number in range(3)]
+    for song in songs:
+        soundfile.write(song, np.zeros((4000, 1), np.float32), 8000, "PCM_16")
+    command = [*PROGRAM, "separate", *songs, "-m", model, "-o", tmp_path / "stems"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[1:] == ["Error: standard output: cannot be written to: No space left on device"]
+    assert all((tmp_path / "stems" / song.stem / "vocals.wav").exists() for song in songs)
+
+
+@FULL
+@pytest.mark.parametrize("arguments", [["--help"], ["models"], ["separate", "--help"]], ids=" ".join)
+def test_what_cannot_be_written_is_one_line(arguments: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    expected = "Error: standard output: cannot be written to: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, expected)
+
+
+@FULL
+def test_where_errors_cannot_be_written_the_exit_code_tells() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*PROGRAM, "nonsense"], stdout=subprocess.PIPE, stderr=full, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
 
 
 def test_export_says_what_it_wrote_and_nothing_else(trained: Path, tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """The separator: whatever goes in, its rate, channels and length come out, and the stems sum to it."""
 
+import multiprocessing
+import pickle
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import count, islice
+from multiprocessing.connection import Connection
 from pathlib import Path
 from unittest import mock
 
@@ -12,7 +15,7 @@ from doubles import RATE, SEGMENT, TAPS, TARGET, Smoother, noise, separator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfwavesep.errors import AudioError, ConfigError
+from tfwavesep.errors import AudioError, ConfigError, ModelError
 from tfwavesep.separation import Separator, streaming
 
 
@@ -143,7 +146,7 @@ def test_samples_that_cannot_be_used_are_refused(mixture: np.ndarray, message: s
 
 @pytest.mark.parametrize("sample_rate", [0, -44100])
 def test_a_rate_that_is_none_is_refused(sample_rate: int) -> None:
-    with pytest.raises(AudioError, match=f"a sample rate of {sample_rate}: must be above 0"):
+    with pytest.raises(AudioError, match=f"a sample rate of {sample_rate}: must be a whole number above 0"):
         separator().separate(np.zeros((10, 2)), sample_rate)
 
 
@@ -160,3 +163,67 @@ def test_a_real_model_gives_the_same_stems_with_any_segment(model: Path) -> None
         stems = Separator.load(str(model), seconds).separate(mixture, 16000)
         for stem, samples in stems.items():
             np.testing.assert_allclose(samples, whole[stem], atol=1e-5)
+
+
+def test_an_array_in_place_of_blocks_is_refused() -> None:
+    """Its rows would be taken for blocks of mono."""
+    with pytest.raises(AudioError, match="an array in place of blocks"):
+        list(separator(2).stream(noise(1000, 2), RATE))
+    with pytest.raises(AudioError, match="an array in place of blocks"):
+        list(separator(2).separate_range(lambda _: noise(1000, 2), RATE))
+    with pytest.raises(AudioError, match="samples are float64 of shape"):
+        list(separator(2).stream([0.1, 0.2], RATE))
+
+
+@pytest.mark.parametrize("sample_rate", [8000.0, 48000.0, np.float32(44100), np.int16(8000)])
+def test_whole_rates_of_any_type_are_rates(sample_rate: float) -> None:
+    mixture = noise(1000)
+    for stem, samples in separator().separate(mixture, sample_rate).items():
+        np.testing.assert_array_equal(samples, separator().separate(mixture, int(sample_rate))[stem])
+
+
+@pytest.mark.parametrize("sample_rate", ["44100", 44100.5, float("nan"), float("inf"), None])
+def test_other_rates_are_refused(sample_rate: object) -> None:
+    with pytest.raises(AudioError, match=r"a sample rate of .*: must be a whole number above 0, in Hz"):
+        separator().separate(noise(10), sample_rate)
+
+
+def test_a_pickled_separator_loads_itself_again(model: Path) -> None:
+    loaded = Separator.load(str(model), 0.1)
+    again = pickle.loads(pickle.dumps(loaded))
+    mixture = noise(5000, 2)
+    assert again.target_length == loaded.target_length
+    for stem, samples in again.separate(mixture, RATE).items():
+        np.testing.assert_array_equal(samples, loaded.separate(mixture, RATE)[stem])
+    assert type(pickle.loads(pickle.dumps(separator(2))).backend) is Smoother
+
+
+@pytest.mark.parametrize(("form", "ends"), [("", "stems"), ("model.keras", "error"), ("1", "error")])
+def test_a_model_loaded_before_a_fork_is_loaded_again_or_refused_but_never_hangs(
+    model: Path, form: str, ends: str
+) -> None:
+    loaded, mixture = Separator.load(str(model / form), 0.1), noise(5000)
+    expected = loaded.separate(mixture, RATE)["vocals"] if ends == "stems" else None
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    child = context.Process(target=_separate, args=(loaded, mixture, theirs), daemon=True)
+    child.start()
+    theirs.close()
+    try:
+        assert ours.poll(60)
+        said = ours.recv()
+    finally:
+        child.kill()
+        child.join()
+    if expected is None:
+        assert said.startswith(f"{model / form}: was loaded before this process was forked, which ")
+        assert "\n" not in said
+    else:
+        np.testing.assert_array_equal(said, expected)
+
+
+def _separate(loaded: Separator, mixture: np.ndarray, pipe: "Connection") -> None:
+    try:
+        pipe.send(loaded.separate(mixture, RATE)["vocals"])
+    except ModelError as error:
+        pipe.send(str(error))

@@ -1,5 +1,6 @@
 """A picture of a song: what is condensed is what is in it, for any length, without holding it."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import soundfile
 from doubles import noise
 
+from tfwavesep.audio import open_audio
 from tfwavesep.errors import AudioError, OutputError
 from tfwavesep.stemfiles import picture
 
@@ -72,5 +74,5 @@ def test_what_is_not_a_number_is_drawn_as_silence_if_it_was_separated_so(tmp_pat
     soundfile.write(song, np.full(3000, np.nan), 8000, "FLOAT")
     with pytest.raises(AudioError, match="NaN"):
         picture.plot({"mixture": song}, drawing)
-    picture.plot({"mixture": song}, drawing, zero_bad_samples=True)
+    picture.plot({"mixture": song}, drawing, opened=partial(open_audio, zero_bad_samples=True))
     assert drawing.exists()

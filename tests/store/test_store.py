@@ -12,7 +12,7 @@ from conftest import Run, config_of
 from tfwavesep import store
 from tfwavesep.backends import open_backend
 from tfwavesep.backends.litert import LiteRTBackend
-from tfwavesep.errors import ModelError
+from tfwavesep.errors import ModelError, OutputError
 from tfwavesep.places import sha256
 from tfwavesep.store.archive import _is_whole, _unpack
 
@@ -126,6 +126,17 @@ def test_what_was_damaged_in_the_cache_is_unpacked_anew(archive: Path, name: str
     (folder / "foreign").write_text("mine")
     assert store.unpack(archive) == folder
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_where_a_zip_file_cannot_be_unpacked_another_place_can_be_named(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TFWAVESEP_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(
+        OutputError, match=r"cannot be unpacked to .*: Not a directory; set TFWAVESEP_CACHE"
+    ):
+        store.find_form(str(archive))
 
 
 def test_two_may_unpack_the_same_zip_file_at_once(archive: Path, tmp_path: Path) -> None:

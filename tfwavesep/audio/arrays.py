@@ -14,7 +14,10 @@ from tfwavesep.audio import decoding, encoding
 
 SUFFIXES = {
     *(".wav", ".rf64", ".w64", ".flac", ".aif", ".aiff", ".aifc", ".au", ".caf"),
-    *(".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".webm", ".wma", ".mka"),
+    *(".ogg", ".oga", ".opus", ".spx", ".mp3", ".mp2", ".mpga", ".m4a", ".m4b", ".m4r", ".aac", ".wma", ".mka"),
+    *(".ac3", ".eac3", ".dts", ".wv", ".tta", ".ape", ".tak", ".mpc", ".shn", ".dsf", ".amr", ".ra", ".snd", ".voc"),
+    *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".ogv", ".avi", ".wmv", ".asf", ".flv"),
+    *(".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".vob"),
 }
 """File name endings that are taken for audio when a folder is searched."""
 
@@ -28,11 +31,11 @@ def read(path: Path) -> tuple[np.ndarray, int]:
     Raises:
         AudioError: the file cannot be decoded to its end, or holds NaN or infinite samples.
     """
-    return read_stream(path, 0)
+    return read_stream(path, None)
 
 
-def read_stream(path: Path, stream: int) -> tuple[np.ndarray, int]:
-    """One of several audio streams of a container, such as a `.stem.mp4`.
+def read_stream(path: Path, stream: int | None) -> tuple[np.ndarray, int]:
+    """One of several audio streams of a container, such as a `.stem.mp4`; None for its default one.
 
     Returns:
         float32 `(time, channels)` and the sample rate in Hz.

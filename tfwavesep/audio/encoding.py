@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from tfwavesep.audio import ogg
+from tfwavesep.audio import ogg, speakers, tagging
 from tfwavesep.audio.wavfile import WavFile
 from tfwavesep.errors import AudioError, ConfigError, one_of
 from tfwavesep.places import atomic, disk_errors
@@ -99,28 +99,47 @@ def about(name: object) -> Iterator[None]:
 
 @contextmanager
 def encoder(
-    path: Path, form: Format, sample_rate: int, channels: int, tags: dict[str, str] | None = None, name: str = ""
+    path: Path,
+    form: Format,
+    sample_rate: int,
+    channels: int,
+    tags: dict[str, str] | None = None,
+    name: str = "",
+    mask: int | None = None,
+    cover: bytes | None = None,
 ) -> Iterator[Append]:
     """A function that appends blocks of whole steps `(time, channels)` to a file at `path`.
 
     The file is written where it stands: put it beside (`places.atomic`), and say with `name` what it will be.
+    Channels are in WAV's order, of the speakers of `mask`, see `wavfile.WavFile`.
 
     Raises:
         FormatError: the format cannot hold this rate or number of channels.
         OutputError: the disk is full.
     """
-    opened = {"wav": _wav, "mp3": _mp3}.get(form.extension, _sound_file)
+    song = (path, form, sample_rate, channels, tags or {})
+    other = _mp3 if form.extension == "mp3" else _sound_file
+    opened = _wav(*song, mask, cover) if form.extension == "wav" else other(*song)
     with disk_errors(name or path, soundfile.LibsndfileError):
-        with opened(path, form, sample_rate, channels, tags or {}) as append:
+        with opened as append:
             yield lambda steps: append(form.samples(steps))
+        tagging.add(path, form.extension, tags or {}, cover)
         if form.extension == "ogg":
             ogg.set_serial(path)
 
 
 @contextmanager
-def _wav(path: Path, form: Format, sample_rate: int, channels: int, tags: dict[str, str]) -> Iterator[Append]:
+def _wav(
+    path: Path,
+    form: Format,
+    sample_rate: int,
+    channels: int,
+    tags: dict[str, str],
+    mask: int | None,
+    cover: bytes | None,
+) -> Iterator[Append]:
     with path.open("wb") as file:
-        wav = WavFile(file, sample_rate, channels, form.subtype, tags)
+        wav = WavFile(file, sample_rate, channels, form.subtype, tags, mask, cover)
         yield wav.write
         wav.close()
 
@@ -128,16 +147,19 @@ def _wav(path: Path, form: Format, sample_rate: int, channels: int, tags: dict[s
 @contextmanager
 def _sound_file(path: Path, form: Format, sample_rate: int, channels: int, tags: dict[str, str]) -> Iterator[Append]:
     frames = 0
+    order = np.argsort(speakers.VORBIS[channels]) if form.lossy and channels in speakers.VORBIS else None
 
     def append(samples: np.ndarray) -> None:
         nonlocal frames
+        samples = samples if order is None else samples[:, order]
         file.write(samples << 8 if form.subtype == "PCM_24" else samples)
         frames += len(samples)
 
     level = VORBIS_QUALITY if form.lossy else None
     with _open_sound_file(path, sample_rate, channels, form.subtype, form.extension, level) as file:
         for tag, text in tags.items():
-            setattr(file, tag, text)
+            if tag in tagging.TAGS:
+                setattr(file, tag, text)
         yield append
     if soundfile.info(os.fsencode(path)).frames != frames:  # libsndfile does not say when closing fails
         raise OSError("the end is missing")
@@ -153,7 +175,10 @@ def _mp3(path: Path, form: Format, sample_rate: int, channels: int, tags: dict[s
     with path.open("wb") as file, av.open(file, "w", "mp3") as container:
         stream: Any = container.add_stream("libmp3lame", rate=sample_rate, layout=layout)
         stream.bit_rate = MP3_BIT_RATE
-        names = {**tags, "track": tags.get("tracknumber", "")}
+        names = {
+            **{tag: text for tag, text in tags.items() if tag in tagging.TAGS},
+            "track": tags.get("tracknumber", ""),
+        }
         container.metadata.update({name: text for name, text in names.items() if text and name != "tracknumber"})
         try:
             container.start_encoding()

@@ -17,6 +17,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from tfwavesep.audio import speakers, tagging
+
 RIFF_LIMIT = 2**32 - 1
 """Bytes that RIFF's 32-bit lengths can count."""
 
@@ -28,6 +30,9 @@ ALMOST = 0x2000
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
+
+BEXT_TIME, BEXT_LENGTH = 338, 602
+"""Where a bext chunk has its time reference, and its length without a coding history (EBU Tech 3285)."""
 
 INFO_IDS = {
     **{"title": b"INAM", "artist": b"IART", "album": b"IPRD", "date": b"ICRD"},
@@ -46,15 +51,25 @@ class WavFile:
         channels: how many.
         subtype: PCM_16, PCM_24 or FLOAT.
         tags: title, artist and so on.
+        mask: of the speakers of more than two channels, see `speakers`; the usual ones if None.
+        cover: a picture, JPEG or PNG.
     """
 
     def __init__(
-        self, file: BinaryIO, sample_rate: int, channels: int, subtype: str, tags: dict[str, str] | None = None
+        self,
+        file: BinaryIO,
+        sample_rate: int,
+        channels: int,
+        subtype: str,
+        tags: dict[str, str] | None = None,
+        mask: int | None = None,
+        cover: bytes | None = None,
     ) -> None:
         self._file = file
         self._frame = channels * {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}[subtype]
         self._subtype = subtype
-        self._middle = _format(sample_rate, channels, self._frame, subtype) + _info(tags or {})
+        mask = speakers.USUAL.get(channels, 0) if mask is None else mask
+        self._middle = _format(sample_rate, channels, self._frame, subtype, mask) + _tags(tags or {}, cover)
         self._bytes = 0
         self._start = _start(file)
         file.write(self._header(None))
@@ -103,15 +118,24 @@ def _told(length: int | None) -> int:
     return ELSEWHERE if length is None or length > RIFF_LIMIT else length
 
 
-def _format(sample_rate: int, channels: int, frame: int, subtype: str) -> bytes:
+def _format(sample_rate: int, channels: int, frame: int, subtype: str, mask: int) -> bytes:
     """The fmt chunk; the extensible form only where the plain one is not allowed."""
     bits, tag = 8 * frame // channels, FLOAT if subtype == "FLOAT" else PCM
     plain = struct.pack("<HIIHH", channels, sample_rate, sample_rate * frame, frame, bits)
     if channels > 2:
-        body = struct.pack("<H", EXTENSIBLE) + plain + struct.pack("<HHIH", 22, bits, 0, tag) + GUID_TAIL
+        body = struct.pack("<H", EXTENSIBLE) + plain + struct.pack("<HHIH", 22, bits, mask, tag) + GUID_TAIL
     else:
         body = struct.pack("<H", tag) + plain
     return struct.pack("<4sI", b"fmt ", len(body)) + body
+
+
+def _tags(tags: dict[str, str], cover: bytes | None) -> bytes:
+    """INFO for all that reads it; bext and ID3 only where they tell more."""
+    bext = bytes(BEXT_TIME) + struct.pack("<QH", int(tags.get("time_reference", 0)), 1)
+    chunks = [(b"bext", bext.ljust(BEXT_LENGTH, b"\0") if "time_reference" in tags else b"")]
+    chunks += [(b"id3 ", tagging.as_id3(tags, cover))]
+    told = [struct.pack("<4sI", name, len(body)) + body + b"\0" * (len(body) % 2) for name, body in chunks if body]
+    return _info(tags) + b"".join(told)
 
 
 def _info(tags: dict[str, str]) -> bytes:
@@ -160,6 +184,31 @@ def read_header(read: Callable[[int], bytes]) -> tuple[bytes, int | None]:
         if name == b"fmt " and len(body) >= 14:
             frame = struct.unpack_from("<H", body, 12)[0]
     return header, None
+
+
+def told_mask(header: bytes) -> int | None:
+    """The mask of speakers that a WAV's header tells, see `read_header`; None if it tells none."""
+    body = _chunk(header, b"fmt ")
+    if len(body) < 40 or int.from_bytes(body[:2], "little") != EXTENSIBLE:
+        return None
+    return int(struct.unpack_from("<I", body, 20)[0])
+
+
+def told_time(header: bytes) -> dict[str, str]:
+    """The tag "time_reference" of a WAV's header: samples from midnight to its first one, if it tells them."""
+    body = _chunk(header, b"bext")
+    time = struct.unpack_from("<Q", body, BEXT_TIME)[0] if len(body) >= BEXT_TIME + 8 else 0
+    return {"time_reference": str(time)} if time else {}
+
+
+def _chunk(header: bytes, wanted: bytes) -> bytes:
+    place = 12
+    while place + 8 <= len(header):
+        name, size = struct.unpack_from("<4sI", header, place)
+        if name == wanted:
+            return header[place + 8 : place + 8 + size]
+        place += 8 + size + size % 2
+    return b""
 
 
 def to_bytes(samples: np.ndarray, subtype: str) -> bytes:

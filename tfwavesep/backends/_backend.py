@@ -15,11 +15,14 @@ class Backend(Protocol):
         config: what the model separates, at which rate, with which context.
         name: of the runtime, for messages.
         max_target_length: most samples that one run may yield, or None where nothing limits it.
+        survives_fork: whether it can be loaded again in a process that was forked from one where it was. TensorFlow and
+            gRPC hang there, because their threads are gone.
     """
 
     config: ModelConfig
     name: str
     max_target_length: int | None = None
+    survives_fork: bool = True
 
     def predict(self, mixture: np.ndarray) -> np.ndarray:
         """Run the network.

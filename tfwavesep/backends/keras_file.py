@@ -13,6 +13,7 @@ class KerasBackend(Backend):
     """Runs a `.keras` file."""
 
     name = "Keras"
+    survives_fork = False
 
     def __init__(self, path: Path, config: ModelConfig) -> None:
         import tensorflow as tf

@@ -15,6 +15,7 @@ class SavedModelBackend(Backend):
     server, so that both give the same bytes."""
 
     name = "SavedModel"
+    survives_fork = False
 
     def __init__(self, path: Path, config: ModelConfig) -> None:
         import tensorflow as tf

@@ -37,6 +37,7 @@ class GrpcBackend(ServedBackend):
     """Runs `grpc://HOST:PORT/NAME`."""
 
     name = "TensorFlow Serving (gRPC)"
+    survives_fork = False
 
     def __init__(self, url: str, deadline: float = DEADLINE, in_flight: int = IN_FLIGHT) -> None:
         os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # a server that goes away is told by us

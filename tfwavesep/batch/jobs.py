@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,9 @@ class Settings:
         start_seconds: where in the song to begin; the stems are those of the whole song there.
         duration_seconds: how much to separate, None for all.
         zero_bad_samples: whether NaN and infinite samples become zeros; else the song is refused.
+        take_damaged: whether what is there of a song that is not whole is separated; else it is refused.
+        stream: which of a file's audio streams, the first being 0; None for its default one.
+        keep_offset: whether silence comes first where a film's sound starts later than its pictures.
         raw: samples without a header, into a pipe; from standard input too if it has their rate and channels.
 
     Raises:
@@ -54,6 +58,9 @@ class Settings:
     start_seconds: float = 0.0
     duration_seconds: float | None = None
     zero_bad_samples: bool = False
+    take_damaged: bool = False
+    stream: int | None = None
+    keep_offset: bool = False
     raw: RawFormat | None = None
 
     def __post_init__(self) -> None:
@@ -81,6 +88,12 @@ class Settings:
             return wanted
         left = max(0.0, info.seconds - self.start_seconds)
         return left if wanted is None else min(left, wanted)
+
+    def tags(self, info: AudioInfo) -> dict[str, str]:
+        """Of the stems: the song's, from when they begin."""
+        if "time_reference" not in info.tags:
+            return info.tags
+        return {**info.tags, "time_reference": str(int(info.tags["time_reference"]) + self.span(info.sample_rate)[0])}
 
     def described(self) -> dict[str, Any]:
         """As a manifest's row holds them."""
@@ -188,10 +201,10 @@ def open_source(source: Path, settings: Settings) -> AbstractContextManager[Read
     """
     if source == STDIN and sys.stdin is None:
         raise AudioError("standard input: is closed")
-    if source == STDIN:
-        raw = settings.raw if settings.raw and settings.raw.sample_rate else None
-        return open_audio(sys.stdin.buffer, raw, settings.zero_bad_samples)
-    return open_audio(source, None, settings.zero_bad_samples)
+    raw = settings.raw if source == STDIN and settings.raw and settings.raw.sample_rate else None
+    file = sys.stdin.buffer if source == STDIN else source
+    ways = (settings.zero_bad_samples, settings.stream, settings.take_damaged, settings.keep_offset)
+    return open_audio(file, raw, *ways)
 
 
 def separated(separator: Separator, reader: Reader, settings: Settings) -> Iterator[Piece]:
@@ -254,8 +267,8 @@ def write(job: Job, choice: Choice, reader: Reader, pieces: Iterable[Piece], pro
     """
     began = time.monotonic()
     settings, info = job.settings, reader.info
-    form, channels = settings.form, info.channels
-    opened = stem_files(job.written, choice, form, info.sample_rate, channels, settings.clip_mode, info.tags)
+    sound = (settings.form, info.sample_rate, info.channels, settings.clip_mode)
+    opened = stem_files(job.written, choice, *sound, settings.tags(info), info.mask, info.cover)
     with about(reader.name), opened as (append, written):
         done, length = 0.0, settings.length(info)
         for piece in pieces:
@@ -277,7 +290,8 @@ def _draw(job: Job) -> None:
     settings = job.settings
     if job.picture and job.is_lasting:
         song = {"mixture": job.source, **job.outputs}
-        plot(song, job.picture, settings.start_seconds, job.source.name, settings.zero_bad_samples)
+        opened = partial(open_source, settings=settings)
+        plot(song, job.picture, settings.start_seconds, job.source.name, opened)
     elif job.picture:
         plot(job.outputs, job.picture, title=job.source.name)
 

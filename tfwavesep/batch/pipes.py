@@ -53,10 +53,10 @@ def separate_into(sink: BinaryIO, separator: Separator, reader: Reader, settings
         BrokenPipeError: nobody reads the pipe any longer.
         OutputError: it cannot be written to.
     """
-    form, rate = pipe_format(settings, separator.targets), reader.info.sample_rate
+    form, info, rate = pipe_format(settings, separator.targets), reader.info, reader.info.sample_rate
     leveller = Leveller(settings.choice(separator.targets), form, settings.clip_mode, rate)
     with _errors():
-        wav = None if settings.raw else WavFile(sink, rate, reader.info.channels, form.subtype, reader.info.tags)
+        wav = None if settings.raw else WavFile(sink, rate, info.channels, form.subtype, settings.tags(info), info.mask)
         sink.flush()
     for piece in jobs.separated(separator, reader, settings):
         with about(reader.name):

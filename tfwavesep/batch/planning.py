@@ -172,7 +172,10 @@ def _nothing(name: Path, output: Path | None) -> str:
         return "is the output folder, where songs are not looked for; choose another -o, or name the songs themselves"
     if places.is_remote(name):
         return "there are no such objects, or none whose names end as those of audio files do"
-    return "is a folder without audio files" if os.path.isdir(name) else "no such files"
+    if os.path.isdir(name):
+        return "is a folder without audio files"
+    hint = " (in a pattern [[] stands for [)" if "[" in str(name) else ""
+    return f"no such files{hint}"
 
 
 def _remote_songs(name: Path, output: Path | None) -> list[Source]:
@@ -353,4 +356,5 @@ def _difference(job: Job, etag: str | None, row: Outcome) -> str | None:
 
 def _of_samples(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings that decide what is in a stem: a stem is the same whichever others are written."""
-    return {name: value for name, value in settings.items() if name != "stems"}
+    told = {name: value for name, value in settings.items() if name not in ("stems", "take_damaged")}
+    return {"stream": None, "keep_offset": False, **told}  # rows may be older than these

@@ -3,14 +3,17 @@
 One path (`streaming`) serves a file, a pipe, an array and a part of a song, to the same samples.
 """
 
+import numbers
+import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
 from tfwavesep.audio import BLOCK_LENGTH
 from tfwavesep.backends import Backend, open_backend
-from tfwavesep.errors import AudioError, ConfigError
+from tfwavesep.errors import AudioError, ConfigError, ModelError
 from tfwavesep.separation.chunking import Grid, segment_length
 from tfwavesep.separation.streaming import Course, Piece, Stream, as_audio
 
@@ -20,6 +23,9 @@ class Separator:
 
     The last of `targets` is the residual: what is left when the others are taken from the mixture, at the
     input's rate, so that all of them sum to the mixture.
+
+    One that `load` gave can be pickled: it is loaded again where it is unpickled, and so it is in a forked process,
+    unless its runtime does not survive that.
 
     Args:
         backend: the model's runtime.
@@ -34,7 +40,9 @@ class Separator:
         if segment_seconds is not None and not 0 < segment_seconds <= 3600:
             raise ConfigError(f"segment = {segment_seconds} s: above 0, at most 3600")
         config = backend.config
-        self.backend = backend
+        self._backend, self._process = backend, os.getpid()
+        self._segment_seconds = segment_seconds
+        self._model: str | None = None
         self.sample_rate = config.sample_rate
         self.targets = config.targets
         self.target_length = segment_length(
@@ -44,7 +52,32 @@ class Separator:
     @classmethod
     def load(cls, model: str = "default", segment_seconds: float | None = None) -> "Separator":
         """A separator for a model's name or path, see `backends.open_backend`."""
-        return cls(open_backend(model), segment_seconds)
+        separator = cls(open_backend(model), segment_seconds)
+        separator._model = model
+        return separator
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._model is None:
+            return type(self), (self._backend, self._segment_seconds)
+        return type(self).load, (self._model, self._segment_seconds)
+
+    @property
+    def backend(self) -> Backend:
+        """The model's runtime.
+
+        Raises:
+            ModelError: it was loaded before this process was forked, and hangs now.
+        """
+        if self._process != os.getpid():
+            if not self._backend.survives_fork:
+                raise ModelError(
+                    f"{self._model or 'the model'}: was loaded before this process was forked, which "
+                    f"{self._backend.name} does not survive; load it here, or start processes by spawn"
+                )
+            if self._model is not None:  # what it held, of locks and connections, is its parent's
+                self._backend = open_backend(self._model)
+            self._process = os.getpid()
+        return self._backend
 
     def separate(self, mixture: np.ndarray, sample_rate: int) -> dict[str, np.ndarray]:
         """Separate an array.
@@ -105,7 +138,10 @@ class Separator:
         Raises:
             AudioError: a block has another form, or NaN or infinite samples.
         """
-        blocks = (as_audio(block) for block in read(self.course(sample_rate).reach(start)) if len(block))
+        source = read(self.course(sample_rate).reach(start))
+        if hasattr(source, "ndim"):  # its rows would be taken for blocks
+            raise AudioError("an array in place of blocks: give it to `separate`, or in a list")
+        blocks = (block for block in map(as_audio, source) if len(block))
         first = next(blocks, None)
         if first is None:
             return
@@ -130,8 +166,8 @@ class Separator:
         after it (look-ahead, block and resampling; the time to compute comes on top).
 
         Raises:
-            AudioError: the rate is not above 0.
+            AudioError: the rate is no whole number, or not above 0.
         """
-        if sample_rate <= 0:
-            raise AudioError(f"a sample rate of {sample_rate}: must be above 0, in Hz")
-        return Course(sample_rate, self.sample_rate, Grid(self.target_length, self.backend.config.context))
+        if not isinstance(sample_rate, numbers.Real) or sample_rate <= 0 or sample_rate % 1:
+            raise AudioError(f"a sample rate of {sample_rate!r}: must be a whole number above 0, in Hz")
+        return Course(int(sample_rate), self.sample_rate, Grid(self.target_length, self.backend.config.context))

@@ -1,6 +1,7 @@
 """A picture of a separated song: waveform and spectrogram of the mixture and of each stem, on one time axis."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -84,7 +85,11 @@ def _column(segment: np.ndarray, length: int) -> tuple[float, float, np.ndarray]
 
 
 def plot(
-    song: Mapping[str, Path], picture: Path, start: float = 0.0, title: str = "", zero_bad_samples: bool = False
+    song: Mapping[str, Path],
+    picture: Path,
+    start: float = 0.0,
+    title: str = "",
+    opened: Callable[[Path], AbstractContextManager[Reader]] = open_audio,
 ) -> None:
     """Draw files below one another into a PNG.
 
@@ -93,7 +98,7 @@ def plot(
         picture: where the PNG goes; one that is there is replaced.
         start: where in the first file, the mixture, the stems begin, in seconds.
         title: of the picture.
-        zero_bad_samples: whether NaN and infinite samples are drawn as zeros; else they are an error.
+        opened: how the first file is opened.
 
     Raises:
         AudioError: a file cannot be read.
@@ -102,7 +107,7 @@ def plot(
     require_matplotlib()
     from matplotlib.figure import Figure
 
-    outlines = _outlines(song, start, zero_bad_samples)
+    outlines = _outlines(song, start, opened)
     figure = Figure(figsize=(12, 2.2 * len(outlines) + 0.6), dpi=100, layout="constrained")
     axes = figure.subplots(2 * len(outlines), 1, sharex=True, squeeze=False, height_ratios=[1, 2] * len(outlines))
     for number, (name, drawn) in enumerate(outlines.items()):
@@ -113,12 +118,15 @@ def plot(
         figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
-def _outlines(song: Mapping[str, Path], start: float, zero_bad_samples: bool) -> dict[str, Outline]:
+def _outlines(
+    song: Mapping[str, Path], start: float, opened: Callable[[Path], AbstractContextManager[Reader]]
+) -> dict[str, Outline]:
     outlines: dict[str, Outline] = {}
     frames = 0
     for number, (name, path) in enumerate(reversed(list(song.items()))):
-        with open_audio(path, zero_bad_samples=zero_bad_samples) as reader:
-            first = round(start * reader.info.sample_rate) if number == len(song) - 1 else 0
+        is_first = number == len(song) - 1
+        with opened(path) if is_first else open_audio(path) as reader:
+            first = round(start * reader.info.sample_rate) if is_first else 0
             frames = frames or reader.info.frames or _count(path)
             outlines[name] = outline(_cut(reader, first, frames), frames, reader.info.sample_rate)
     return dict(reversed(list(outlines.items())))

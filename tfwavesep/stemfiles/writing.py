@@ -187,6 +187,8 @@ def stem_files(
     channels: int,
     clip_mode: str = "rescale",
     tags: dict[str, str] | None = None,
+    mask: int | None = None,
+    cover: bytes | None = None,
 ) -> Iterator[tuple[Callable[[Piece], None], Written]]:
     """A function that takes pieces to files, and the account of them, which is filled in at the end.
 
@@ -200,6 +202,8 @@ def stem_files(
         channels: of the pieces.
         clip_mode: one of `CLIP_MODES`.
         tags: of the song.
+        mask: of its speakers, see `AudioInfo`.
+        cover: its picture.
 
     Raises:
         FormatError: the format cannot hold this rate, number of channels, or (clip mode none) level.
@@ -213,7 +217,7 @@ def stem_files(
             appends: dict[int, Append] = {}
             for stem, path in beside.items():
                 named = {**(tags or {}), "title": f"{tags['title']} ({stem})"} if tags and "title" in tags else tags
-                opened = encoder(path, form, sample_rate, channels, named, str(paths[stem]))
+                opened = encoder(path, form, sample_rate, channels, named, str(paths[stem]), mask, cover)
                 appends[choice.written.index(stem)] = encoders.enter_context(opened)
 
             def write(piece: Piece) -> None:

@@ -51,7 +51,8 @@ def unpack(archive: Path) -> Path:
             remove_folder(folder)
             _unpack(archive, folder)
     except OSError as error:
-        raise OutputError(f"{archive}: cannot be unpacked to {cache_folder()}: {error.strerror}") from error
+        advice = "set TFWAVESEP_CACHE to a folder that can be written to, or unpack it yourself and name the folder"
+        raise OutputError(f"{archive}: cannot be unpacked to {cache_folder()}: {error.strerror}; {advice}") from error
     return folder
 
 

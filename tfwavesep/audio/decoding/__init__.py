@@ -1,18 +1,22 @@
 """Audio in: files and pipes of any kind, decoded block by block. No TensorFlow here.
 
 soundfile reads WAV, FLAC, AIFF and their like, and Ogg; PyAV, whose wheels bring FFmpeg along, reads pipes and all the
-rest (MP3, m4a, mp4, ...), so that nothing has to be installed on the system. A file whose end is
-missing is refused; where its middle is damaged, silence takes the place of what is lost, and the reader says where.
+rest (MP3, m4a, mp4, ...), so that nothing has to be installed on the system. A file whose end is missing is refused,
+unless what is there is to be taken; where its middle is damaged, silence takes the place of what is lost, and the
+reader says where.
 """
 
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from tfwavesep.audio import tagging
 from tfwavesep.audio.decoding import sndfile
+from tfwavesep.audio.decoding._damages import Damages
 from tfwavesep.audio.decoding._decoder import AudioInfo, Decoder
 from tfwavesep.audio.decoding._reader import BLOCK_LENGTH, Reader
 from tfwavesep.audio.decoding.ffmpeg import AvDecoder
@@ -25,7 +29,12 @@ __all__ = ["BLOCK_LENGTH", "AudioInfo", "RawFormat", "Reader", "open_audio"]
 
 @contextmanager
 def open_audio(
-    source: Path | BinaryIO, raw: RawFormat | None = None, zero_bad_samples: bool = False, stream: int = 0
+    source: Path | BinaryIO,
+    raw: RawFormat | None = None,
+    zero_bad_samples: bool = False,
+    stream: int | None = None,
+    take_damaged: bool = False,
+    keep_offset: bool = False,
 ) -> Iterator[Reader]:
     """Open a file or a pipe.
 
@@ -34,7 +43,10 @@ def open_audio(
             open binary file that need not be seekable.
         raw: what it holds if it has no header.
         zero_bad_samples: whether NaN and infinite samples become zeros; else they are an error.
-        stream: which of a container's audio streams. The first of a `.stem.mp4` is the mixture.
+        stream: which of a container's audio streams, the first being 0; None for its default one. The first of a
+            `.stem.mp4` is the mixture.
+        take_damaged: whether what is there of a file that is not whole is read; else that is an error.
+        keep_offset: whether silence comes first where a film's sound starts later than its pictures.
 
     Raises:
         AudioError: there is no such file, it is empty, truncated, or not audio.
@@ -45,8 +57,11 @@ def open_audio(
             name, opened = "standard input", _reopened(source)
         else:
             name, opened = str(source), stack.enter_context(local(source))
-        decoder = _decoder(opened, name, raw, stream)
+        decoder = _decoder(opened, raw, Damages(name, take_damaged), stream, keep_offset)
         stack.callback(decoder.close)
+        if isinstance(opened, Path) and opened.is_file():
+            more, cover = tagging.read(opened)
+            decoder.info = replace(decoder.info, tags={**more, **decoder.info.tags}, cover=cover)
         yield Reader(name, decoder, zero_bad_samples)
 
 
@@ -59,15 +74,17 @@ def _reopened(file: Any) -> Path | BinaryIO:
     return file
 
 
-def _decoder(source: Path | BinaryIO, name: str, raw: RawFormat | None, stream: int) -> Decoder:
+def _decoder(
+    source: Path | BinaryIO, raw: RawFormat | None, damages: Damages, stream: int | None, keep_offset: bool
+) -> Decoder:
     if isinstance(source, Path):
-        _check_is_file(source, name)
-        if raw is None and not stream and stat.S_ISREG(source.stat().st_mode) and sndfile.suits(source, name):
-            return sndfile.SoundfileDecoder(source, name)
+        _check_is_file(source, damages.name)
+        if raw is None and not stream and stat.S_ISREG(source.stat().st_mode) and sndfile.suits(source, damages):
+            return sndfile.SoundfileDecoder(source, damages)
         source = source.open("rb", buffering=0)
     if raw:
-        return RawDecoder(source, name, raw)
-    return AvDecoder(source, name, stream)
+        return RawDecoder(source, raw, damages)
+    return AvDecoder(source, damages, stream, keep_offset)
 
 
 def _check_is_file(path: Path, name: str) -> None:

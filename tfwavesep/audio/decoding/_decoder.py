@@ -6,8 +6,7 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
-TAGS = ("title", "artist", "album", "date", "tracknumber", "genre", "comment", "copyright", "license")
-"""What of a song's tags its stems carry."""
+from tfwavesep.audio.decoding._damages import Damages
 
 
 @dataclass(frozen=True)
@@ -20,8 +19,12 @@ class AudioInfo:
         frames: samples per channel, or None where only decoding tells.
         seconds: about how long it is, or None where nothing tells.
         bits: depth of integer samples, or None for others.
-        tags: those of `TAGS` that it has.
+        tags: those of `tagging.TAGS` and `tagging.MORE` that it has, and "time_reference", the sample of the day
+            that it begins with.
         lossless: whether what is decoded is known to be what was encoded.
+        slack: samples of `frames` that may be missing though the file is whole.
+        mask: of the channels' speakers, see `speakers`; None where nothing tells, 0 where they are of none.
+        cover: a picture, JPEG or PNG.
     """
 
     sample_rate: int
@@ -31,6 +34,9 @@ class AudioInfo:
     bits: int | None = None
     tags: dict[str, str] = field(default_factory=dict)
     lossless: bool = False
+    slack: int = 0
+    mask: int | None = None
+    cover: bytes | None = None
 
 
 class Decoder(Protocol):
@@ -38,11 +44,11 @@ class Decoder(Protocol):
 
     Attributes:
         info: what is known of the audio.
-        damages: lines about what was lost on the way, in the order they were met.
+        damages: what was lost on the way.
     """
 
     info: AudioInfo
-    damages: list[str]
+    damages: Damages
 
     def blocks(self, start: int, block_length: int) -> Iterator[np.ndarray]:
         """float32 `(time, channels)` from the sample `start` on."""

@@ -53,13 +53,13 @@ class Reader:
                 yield self._checked(block[first : first + block_length], place + first)
             place += len(block)
         frames = self.info.frames
-        if frames is not None and place < frames and start < frames:
-            raise AudioError(f"{self.name}: is truncated: {place} of {frames} samples could be decoded")
+        if frames is not None and place < frames - self.info.slack and start < frames:
+            self._decoder.damages.refuse(f"is truncated: {place} of {frames} samples could be decoded")
 
     @property
     def warnings(self) -> list[str]:
         """What was wrong with what has been read so far."""
-        lines = list(self._decoder.damages)
+        lines = list(self._decoder.damages.lines)
         if self._count:
             lines.append(f"{self._count} NaN or infinite samples from {self._zeroed_from:.3f} s on were set to zero")
         return lines

@@ -1,6 +1,5 @@
 """FFmpeg, by PyAV: pipes, what is compressed with loss, and containers."""
 
-import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
@@ -8,15 +7,22 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from tfwavesep.audio.decoding._decoder import TAGS, AudioInfo, read_what_is_there
+from tfwavesep.audio import mpeg, speakers
+from tfwavesep.audio.decoding._clock import GAP_SECONDS, UNTIMED, Clock
+from tfwavesep.audio.decoding._damages import Damages
+from tfwavesep.audio.decoding._decoder import AudioInfo, read_what_is_there
+from tfwavesep.audio.tagging import TAGS
 from tfwavesep.audio.wavfile import read_header
 from tfwavesep.errors import AudioError
 
-GAP_SECONDS = 0.05
-"""Time stamps may be this far from where the samples decoded so far have led; webm's are whole milliseconds."""
+RELIABLE = ("mp3", "mp4", "asf", "caf", "tta", "wv", "ape", "tak")
+"""Kinds of files, by FFmpeg's names, whose header tells how long a stream is; of others it is a guess."""
 
-LONGEST_GAP_SECONDS = 600
-"""Time stamps that are farther ahead tell of another clock, not of lost samples."""
+NEEDS_A_FILE = "has its index at its end, where a pipe cannot be read first: name the file itself, or move the index"
+"""Of an m4a or mp4."""
+
+PLANES = 8
+"""Channels in places of their own that a frame has room for: PyAV reads past it to see whether there are more."""
 
 
 class _Pipe:
@@ -51,44 +57,74 @@ class AvDecoder:
     The first audio is decoded at once: some codecs know their rate and channels only then.
     """
 
-    def __init__(self, file: BinaryIO, name: str, stream: int = 0) -> None:
-        self.damages: list[str] = []
-        self._file, self.name = file, name
+    def __init__(self, file: BinaryIO, damages: Damages, stream: int | None = None, keep_offset: bool = False) -> None:
+        self.damages = damages
+        self._file, self.name = file, damages.name
+        self._keep_offset = keep_offset
         self._frames: int | None = None
-        self._start: float | None = None
-        self._origin = 0.0
         self._seekable = file.seekable()
+        self._jumped = False
         try:
             self._open(stream)
         except AudioError:
             self.close()
             raise
 
-    def _open(self, stream: int) -> None:
+    def _open(self, stream: int | None) -> None:
         import av
 
-        self._counted = self._seekable and _has_frame_count(self._file)
+        self._counted = mpeg.counted_frames(self._file) if self._seekable else None
         try:
             if self._seekable:
                 self._container = av.open(self._file, metadata_errors="replace")
             else:
                 self._container = self._open_pipe()
-            if len(self._container.streams.audio) <= stream:
-                raise AudioError(f"{self.name}: has no audio stream")
-            self._stream = self._container.streams.audio[stream]
+            self._stream = self._choose(stream)
             if self._stream.codec_context is None:
                 raise AudioError(f"{self.name}: is not an audio file this program can read (unknown codec)")
             self._decoded = self._decode()
             self._first = next(self._decoded, None)
         except (av.error.FFmpegError, ValueError) as error:
+            if not self._seekable and self._head[4:8] == b"ftyp":
+                raise AudioError(f"{self.name}: {NEEDS_A_FILE}") from error
             raise AudioError(f"{self.name}: is not an audio file this program can read") from error
+        self._offset = self._late()
         self.info = self._describe()
+
+    def _choose(self, stream: int | None) -> Any:
+        """The stream of a number, or the default one, or the first."""
+        import av
+
+        streams = self._container.streams.audio
+        if not streams:
+            raise AudioError(f"{self.name}: has no audio stream")
+        if stream is None:
+            default = av.stream.Disposition.default
+            return next((one for one in streams if one.disposition & default), streams[0])
+        if stream >= len(streams):
+            raise AudioError(f"{self.name}: has no audio stream {stream + 1}, only {len(streams)}")
+        return streams[stream]
+
+    def _late(self) -> int:
+        """How many samples of silence stand for what a film's pictures are ahead of its sound."""
+        streams = [one for one in (*self._container.streams.video, self._stream) if one.start_time is not None]
+        starts = [float(one.start_time * one.time_base) for one in streams]
+        if self._stream not in streams or starts[-1] - min(starts) < GAP_SECONDS:
+            return 0
+        if not self._keep_offset:
+            late = f"{starts[-1] - min(starts):.3f} s"
+            self.damages.lines.append(
+                f"the sound starts {late} after the pictures (--keep-offset keeps that as silence)"
+            )
+            return 0
+        return round((starts[-1] - min(starts)) * self._stream.rate)
 
     def _open_pipe(self) -> Any:
         """FFmpeg would read seconds of a WAV to see whether its samples are something else in disguise."""
         import av
 
         pipe = _Pipe(self._file)
+        self._head = pipe.head
         if not pipe.head:
             raise AudioError(f"{self.name}: is empty (0 bytes)")
         self._frames = pipe.frames
@@ -100,11 +136,12 @@ class AvDecoder:
         if self._first is None and not (context.sample_rate and context.channels):  # FFmpeg went by the name alone
             raise AudioError(f"{self.name}: is not an audio file this program can read")
         rate, channels = (context.sample_rate, context.channels) if self._first is None else self._form(self._first[0])
+        mask = speakers.mask(_names(self._first[0].layout if self._first else context.layout))
         if self._frames:
-            return AudioInfo(rate, channels, self._frames, self._frames / rate, None, self._tags())
+            return AudioInfo(rate, channels, self._frames, self._frames / rate, None, self._tags(), slack=1, mask=mask)
         seconds, exact = self._promise()
         frames = round(seconds * rate) if seconds and exact else None
-        return AudioInfo(rate, channels, frames, seconds, None, self._tags())
+        return AudioInfo(rate, channels, frames, seconds, None, self._tags(), mask=mask)
 
     def _promise(self) -> tuple[float | None, bool]:
         """How long the audio should be by its header, and whether that is to the sample."""
@@ -112,7 +149,7 @@ class AvDecoder:
         if stream.duration is None:
             whole = self._container.duration
             return (whole / 1e6 if whole and whole > 0 else None), False
-        seconds = float(stream.duration * stream.time_base)
+        seconds = float(stream.duration * stream.time_base) + self._offset / stream.rate
         return seconds, kind == "flac"
 
     def _tags(self) -> dict[str, str]:
@@ -137,71 +174,65 @@ class AvDecoder:
             about = f"{place / self.info.sample_rate:.3f} s"
             raise AudioError(f"{self.name}: changes at {about} to what FFmpeg cannot decode, another rate?") from error
         except av.error.FFmpegError as error:
-            raise AudioError(f"{self.name}: is damaged: {error.strerror}") from error
+            self.damages.refuse(f"is damaged: {error.strerror}", error)
+            return
         self._refuse_truncated(place)
 
     def _refuse_truncated(self, place: int) -> None:
-        seconds, promised = place / self.info.sample_rate, self._promised_seconds()
+        seconds, promised = (place - self._offset) / self.info.sample_rate, self._promised_seconds()
         if promised is None or seconds >= promised - GAP_SECONDS * 2:
             return
-        if self.damages:
-            self.damages.append(f"{promised - seconds:.3f} s shorter than its header promises")
+        if self.damages.lines:
+            self.damages.lines.append(f"{promised - seconds:.3f} s shorter than its header promises")
         else:
-            raise AudioError(
-                f"{self.name}: is truncated: its header promises {promised:.3f} s, {seconds:.3f} s could be decoded"
-            )
+            self.damages.refuse(f"is truncated: its header promises {promised:.3f} s, {seconds:.3f} s could be decoded")
 
     def _promised_seconds(self) -> float | None:
         """What a header promises that can be relied on; others guess from the size of the file, or count the pictures
         too."""
         kind = self._container.format.name
-        if kind == "mp3" and not self._counted:
+        if "matroska" in kind and not self._jumped and len(self._container.streams) == 1 and self._container.duration:
+            return float(self._container.duration - max(0, self._container.start_time or 0)) / 1e6
+        if not self._stream.duration or not any(name in kind for name in RELIABLE):
             return None
-        if not self._stream.duration or not any(name in kind for name in ("mp3", "mp4", "asf", "caf")):
-            return None
-        return float(self._stream.duration * self._stream.time_base)
+        seconds = float(self._stream.duration * self._stream.time_base)
+        if kind != "mp3":
+            return seconds
+        frame = 1152 if self.info.sample_rate >= 32000 else 576
+        return min(seconds, self._counted * frame / self.info.sample_rate) if self._counted else None
 
     def _placed(self) -> Iterator[np.ndarray]:
-        """Decoded samples, with silence where some are missing by their time stamps."""
-        rate, place = self.info.sample_rate, 0
+        """Decoded samples, with silence in the place of what could not be decoded, or lies between time stamps."""
+        rate, place = self.info.sample_rate, self._offset
+        if place:
+            yield np.zeros((place, self.info.channels), np.float32)
+        clock = Clock(self._container.format.name, rate)
         for frame, lost in chain([self._first] if self._first else [], self._decoded):
             if self._form(frame) != (rate, self.info.channels):
                 raise AudioError(f"{self.name}: changes its rate or channels at {place / rate:.3f} s")
-            gap = self._gap(frame, place)
-            if lost or gap > GAP_SECONDS * rate:
-                gap = max(gap, lost)
-                self.damages.append(f"damaged at {place / rate:.3f} s: {gap / rate:.3f} s became silence")
+            gap = max(clock.gap(frame, place), lost)
+            self.damages.lines += clock.jumps
+            self._jumped = self._jumped or bool(clock.jumps)
+            clock.jumps.clear()
+            if gap:
+                self.damages.lines.append(f"damaged at {place / rate:.3f} s: {gap / rate:.3f} s became silence")
                 yield np.zeros((gap, self.info.channels), np.float32)
                 place += gap
             samples = _to_float(frame)
             place += len(samples)
             yield samples
 
-    def _gap(self, frame: Any, place: int) -> int:
-        """Samples that are missing before a frame by its time stamp. Where time stamps begin again, as in the next
-        stream of a chain, or jump far ahead, they count from there on."""
-        if frame.pts is None:
-            return 0
-        time, rate = float(frame.pts * frame.time_base), self.info.sample_rate
-        if self._start is None:
-            self._start = self._origin = time
-        gap = round((time - self._origin) * rate) - place
-        if gap >= LONGEST_GAP_SECONDS * rate:
-            self.damages.append(f"time stamps jump by {gap / rate:.0f} s at {place / rate:.3f} s: taken for no gap")
-        elif gap > -rate or time > self._start:
-            return gap
-        self._origin = time - place / rate
-        return 0
-
     def _decode(self) -> Iterator[tuple[Any, int]]:
         """Frames, each with the number of samples that could not be decoded before it."""
         import av
 
         lost, samples, size = 0.0, 0, 1
-        for packet in self._container.demux(self._stream):
+        for packet in self._sounding():
             try:
                 frames = packet.decode()
-            except av.error.InvalidDataError:  # as long as sound packets of its size
+            except av.error.PatchWelcomeError:
+                raise
+            except av.error.FFmpegError:  # as long as sound packets of its size
                 lost += max(1.0, packet.size * samples / size)
                 continue
             size += packet.size
@@ -209,7 +240,18 @@ class AvDecoder:
                 yield frame, round(lost)
                 lost, samples = 0.0, samples + frame.samples
         if lost and self._container.format.name == "flac" and self._stream.duration is None:
-            raise AudioError(f"{self.name}: is truncated: it ends within a block of samples")
+            self.damages.refuse("is truncated: it ends within a block of samples")
+
+    def _sounding(self) -> Iterator[Any]:
+        """The stream's packets, without those that hold tags: of files that were joined, one may be anywhere."""
+        end, untimed = 0, self._container.format.name in UNTIMED
+        for packet in self._container.demux(self._stream):
+            if untimed and packet.pos is not None:
+                end = max(end, packet.pos)
+                end += mpeg.tag_end(bytes(packet)[end - packet.pos :]) or 0
+                if packet.pos < end:
+                    continue
+            yield packet
 
     def close(self) -> None:
         with suppress(AttributeError):
@@ -219,8 +261,11 @@ class AvDecoder:
 
 def _to_float(frame: Any) -> np.ndarray:
     """A frame of any sample format as float32 `(time, channels)`."""
+    frame = _packed(frame) if frame.format.is_planar and frame.layout.nb_channels >= PLANES else frame
     samples = frame.to_ndarray()
     samples = samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels)
+    order = speakers.order(_names(frame.layout)) if frame.layout.nb_channels > 2 else None
+    samples = samples if order is None else samples[:, order]
     if samples.dtype == np.uint8:
         samples, scale = samples.astype(np.int16) - 128, 128
     else:
@@ -228,14 +273,14 @@ def _to_float(frame: Any) -> np.ndarray:
     return np.ascontiguousarray(samples.astype(np.float32) / np.float32(scale))
 
 
-def _has_frame_count(file: BinaryIO) -> bool:
-    """Whether an MP3 tells how many frames it has, in the tag of Xing or LAME within its first frame."""
-    head = file.read(10)
-    skip = 0
-    if head[:3] == b"ID3" and len(head) == 10:
-        skip = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
-    file.seek(skip)
-    start = file.read(4096)
-    file.seek(0)
-    tag = max(start.find(b"Xing"), start.find(b"Info"))
-    return tag >= 0 and len(start) >= tag + 8 and bool(struct.unpack_from(">I", start, tag + 4)[0] & 1)
+def _packed(frame: Any) -> Any:
+    import av
+
+    frame.pts = None
+    (packed,) = av.AudioResampler(frame.format.packed, frame.layout, frame.sample_rate).resample(frame)
+    return packed
+
+
+def _names(layout: Any) -> list[str]:
+    """Of the speakers of some channels."""
+    return [channel.name for channel in layout.channels]

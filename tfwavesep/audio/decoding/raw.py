@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from tfwavesep.audio.decoding._damages import Damages
 from tfwavesep.audio.decoding._decoder import AudioInfo, read_what_is_there
 from tfwavesep.errors import AudioError, one_of
 
@@ -63,12 +64,14 @@ class RawFormat:
 class RawDecoder:
     """Samples without a header."""
 
-    def __init__(self, file: BinaryIO, name: str, raw: RawFormat) -> None:
-        self.damages: list[str] = []
+    def __init__(self, file: BinaryIO, raw: RawFormat, damages: Damages) -> None:
+        self.damages = damages
         if not raw.sample_rate or not raw.channels:
-            raise AudioError(f"{name}: raw audio needs its rate and channels: --raw-format {raw.type}:RATE:CHANNELS")
+            raise AudioError(
+                f"{damages.name}: raw audio needs its rate and channels: --raw-format {raw.type}:RATE:CHANNELS"
+            )
         self.info = AudioInfo(raw.sample_rate, raw.channels, None)
-        self._file, self.name, self._raw = file, name, raw
+        self._file, self._raw = file, raw
         self._read = read_what_is_there(file)
 
     def blocks(self, start: int, block_length: int) -> Iterator[np.ndarray]:
@@ -83,7 +86,7 @@ class RawDecoder:
             if whole:
                 yield self._raw.decode(data[:whole], self.info.channels)
         if rest:
-            raise AudioError(f"{self.name}: is truncated: it ends within a sample ({len(rest)} of {frame} bytes)")
+            self.damages.refuse(f"is truncated: it ends within a sample ({len(rest)} of {frame} bytes)")
 
     def close(self) -> None:
         self._file.close()

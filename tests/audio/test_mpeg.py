@@ -1,0 +1,43 @@
+"""Tags between the frames of MP3s are known by their headers, whatever is in them."""
+
+import io
+import struct
+
+import pytest
+
+from tfwavesep.audio import mpeg
+
+ID3 = b"ID3\4\0\0\0\0\2\1"
+"""The header of a tag of 257 bytes."""
+
+APE = struct.pack("<8sIIII8x", b"APETAGEX", 2000, 100, 1, 1 << 29)
+
+
+@pytest.mark.parametrize(
+    ("data", "end"),
+    [
+        (ID3 + b"APIC", 267),
+        (b"ID3\4\0\x10\0\0\2\1", 277),
+        (APE, 132),
+        (b"TAG" + bytes(10), 128),
+        (bytes(50) + ID3, 50 + 267),
+        (b"TAG" + bytes(125) + ID3, 128 + 267),
+        (b"", None),
+        (b"ID3\4\0\0\x80\0\0\0", None),
+        (b"ID3", None),
+        (b"\xff\xfb\x90\x64" + bytes(413), None),
+    ],
+    ids=["id3v2", "with a footer", "ape", "id3v1", "after noise", "two", "nothing", "no length", "cut", "a frame"],
+)
+def test_where_tags_end(data: bytes, end: int | None) -> None:
+    assert mpeg.tag_end(data) == end
+
+
+@pytest.mark.parametrize(
+    ("flags", "frames"), [(1, 77), (0, None), (0xF, 77)], ids=["frames", "no frames", "everything"]
+)
+def test_frames_are_counted_behind_a_tag(flags: int, frames: int | None) -> None:
+    data = ID3 + bytes(257) + b"\xff\xfb\x90\x64" + bytes(32) + b"Xing" + struct.pack(">II", flags, 77)
+    file = io.BytesIO(data)
+    assert mpeg.counted_frames(file) == frames
+    assert file.tell() == 0
