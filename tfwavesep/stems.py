@@ -18,6 +18,13 @@ TARGETS: dict[str, tuple[str, ...]] = {
 }
 """What a model can be asked for, each as the stems it is the sum of."""
 
+PARTS: dict[str, tuple[str, ...]] = {
+    **TARGETS,
+    **{f"no_{stem}": tuple(other for other in STEMS if other != stem) for stem in STEMS},
+    "mixture": STEMS,
+}
+"""What the files of a song may be called, each as the stems it is the sum of: single stems first, the mixture last."""
+
 
 def weights(targets: Sequence[str]) -> np.ndarray:
     """Matrix that mixes stems into targets: `targets = weights @ stems`.

@@ -1,6 +1,7 @@
 """Arrays and files: written whole or not at all, resampled, and found."""
 
 import errno
+import itertools
 import os
 from pathlib import Path
 
@@ -53,6 +54,27 @@ def test_find_lists_audio_at_any_depth_in_order(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     assert arrays.find(tmp_path) == wanted
+
+
+NAMES = ("vocals.wav", "Vocals.FLAC", "VOCALS.ogg")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_found_whatever_its_case_and_ending(tmp_path: Path, name: str) -> None:
+    for other in ("vocals.backup.wav", "vocals.txt", "vocals", "backing vocals.wav", "._vocals.wav", ".vocals.wav"):
+        (tmp_path / other).touch()
+    (tmp_path / "vocals.aiff").mkdir()
+    assert arrays.named(tmp_path, "vocals") is None
+    (tmp_path / name).touch()
+    assert arrays.named(tmp_path, "vocals") == tmp_path / name
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(NAMES, 2)))
+def test_two_of_one_name_are_refused(tmp_path: Path, one: str, other: str) -> None:
+    for name in (one, other):
+        (tmp_path / name).touch()
+    with pytest.raises(AudioError, match=f"{tmp_path}: {' and '.join(sorted((one, other)))} are both 'vocals'"):
+        arrays.named(tmp_path, "vocals")
 
 
 @pytest.mark.parametrize(("function", "seen"), [("scandir", "{}"), ("stat", "{}/.")])

@@ -8,7 +8,7 @@ import soundfile
 from conftest import write_track
 
 from tfwavesep.data import Track, tracks
-from tfwavesep.errors import DataError
+from tfwavesep.errors import AudioError, DataError
 from tfwavesep.stems import STEMS, TARGETS
 
 MUSDB_VALID = ("Actions - One Minute Smile", "Meaxic - Take A Step")
@@ -69,11 +69,19 @@ def test_stems_of_any_format_are_decoded_by_name(tmp_path: Path, ending: str) ->
         samples = np.full((1000, 2), number / 8, np.float32)
         soundfile.write(tmp_path / "train" / "song" / f"{stem}.{ending}", samples, 22050)
     (tmp_path / "train" / "song" / "vocals.txt").write_text("la la la")
+    soundfile.write(tmp_path / "train" / "song" / "vocals.backup.wav", samples, 22050)
     (track,) = tracks.find_tracks(tmp_path, "valid")
     for number, stem in enumerate(STEMS, start=1):
         samples, sample_rate = track.load_stem[stem]()
         assert (samples.shape, sample_rate) == ((1000, 2), 22050)
         np.testing.assert_allclose(samples[200:800], number / 8, atol=0.02)
+
+
+def test_two_files_for_one_stem_are_refused(tmp_path: Path) -> None:
+    root = make(tmp_path, "train/song")
+    soundfile.write(root / "train" / "song" / "Bass.flac", np.zeros((10, 2)), 16000)
+    with pytest.raises(AudioError, match=r"train/song: Bass\.flac and bass\.wav are both 'bass'; keep one of them"):
+        tracks.find_tracks(root, "train")
 
 
 def test_the_mixture_is_its_file(tmp_path: Path) -> None:

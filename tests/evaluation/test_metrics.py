@@ -110,6 +110,7 @@ def test_files_are_scored_against_those_of_the_same_name(tmp_path: Path) -> None
     true = {"vocals": noise(2, 0), "drums": noise(2, 1)}
     estimates = {**{stem: 1.1 * audio for stem, audio in true.items()}, "bass": noise(2, 2)}
     write(tmp_path / "true", true)
+    soundfile.write(tmp_path / "true" / "drums.backup.wav", noise(1, 3), RATE)  # sorts before drums.wav
     scores = compare_files(write(tmp_path / "estimates", estimates), tmp_path / "true")
     assert scores == pytest.approx({"vocals": 20, "drums": 20}, abs=1e-4)
 

@@ -10,6 +10,7 @@ import pytest
 
 from tfwavesep.errors import OutputError
 from tfwavesep.places import atomic, cache_folder, exist, is_file, longest_name, presence, size, token
+from tfwavesep.places.files import PREFIX, sweep
 
 LONG = 300 * "y"
 
@@ -94,6 +95,15 @@ def test_what_cannot_be_looked_at_is_not_there(tmp_path: Path) -> None:
     """A name that is too long stands in for a folder that may not be searched: the system refuses to look for both."""
     path = tmp_path / LONG / "song.wav"
     assert (exist([path]), presence(tmp_path)(path), is_file(path), size(path)) == ([], False, False, None)
+
+
+def test_what_a_killed_writer_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    """Not a file whose name ends like this one's, which somebody may be writing."""
+    left, others = f"{PREFIX}0123abcd-a.wav", [f"{PREFIX}0123abcd-my-a.wav", f"{PREFIX}4567cdef-b.wav"]
+    for name in (left, *others):
+        (tmp_path / name).touch()
+    assert sweep(tmp_path / "a.wav")
+    assert sorted(path.name for path in tmp_path.iterdir()) == others
 
 
 def test_a_token_is_there_inside_the_block(tmp_path: Path) -> None:

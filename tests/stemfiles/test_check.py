@@ -149,6 +149,8 @@ def test_of_a_folder_those_are_taken_that_sum_to_the_mixture(tmp_path: Path) -> 
     four, sums = ("bass.wav", "drums.wav", "other.wav", "vocals.wav"), ("accompaniment.wav", "no_bass.wav")
     *paths, song = empty(tmp_path / "all", *four, *sums, "mixture.wav")
     assert stems_in(song.parent, song) == (paths[:4], paths[4:])
+    paths = empty(tmp_path / "room", "bass.wav", "drums.wav", "no_reverb.wav", "other.wav", "vocals.wav")
+    assert stems_in(tmp_path / "room", song) == (paths, [])
     paths = empty(tmp_path / "two", "accompaniment.wav", "vocals.wav")
     assert stems_in(tmp_path / "two", song) == (paths, [])
     paths = empty(tmp_path / "six", "bass.wav", "drums.wav", "guitar.wav", "other.wav", "piano.wav", "vocals.wav")

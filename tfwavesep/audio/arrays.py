@@ -11,6 +11,7 @@ import numpy as np
 import soxr
 
 from tfwavesep.audio import decoding, encoding
+from tfwavesep.errors import AudioError
 
 SUFFIXES = {
     *(".wav", ".rf64", ".w64", ".flac", ".aif", ".aiff", ".aifc", ".au", ".caf"),
@@ -109,6 +110,23 @@ def find(folder: Path, closed: Callable[[OSError], None] | None = None) -> list[
         paths = (Path(place, name) for name in files)
         found += [path for path in paths if is_named_so(path) and os.path.isfile(path)]
     return sorted(found)
+
+
+def named(folder: Path, name: str) -> Path | None:
+    """The audio file in a folder that is called so, in letters of either case, before its one ending: `vocals.wav` and
+    `Vocals.FLAC` are "vocals", `vocals.backup.wav` is not.
+
+    Raises:
+        AudioError: two files are called so.
+    """
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if is_named_so(path) and path.stem.lower() == name.lower() and not path.is_dir()
+    )
+    if len(found) > 1:
+        raise AudioError(f"{folder}: {' and '.join(path.name for path in found)} are both '{name}'; keep one of them")
+    return found[0] if found else None
 
 
 def _identity(folder: str, closed: Callable[[OSError], None] | None) -> tuple[int, int] | None:

@@ -53,7 +53,7 @@ class Track:
 
     def _file(self, stem: str) -> Path:
         """The file that holds a stem: its own, or that of the whole track."""
-        return next((file for file in self.files if file.name.startswith(f"{stem}.")), self.files[0])
+        return next((file for file in self.files if file.stem.lower() == stem), self.files[0])
 
 
 def _require_like(file: Path, decoded: tuple[np.ndarray, int], other: str, expected: tuple[np.ndarray, int]) -> None:
@@ -137,7 +137,7 @@ def _in_folder(root: Path, subset: str) -> list[Track]:
 
 
 def _has_stems(folder: Path) -> bool:
-    return not folder.name.startswith(".") and any(_audio_file(folder, stem) for stem in STEMS)
+    return not folder.name.startswith(".") and any(audio.named(folder, stem) for stem in STEMS)
 
 
 def _musdb_tracks(root: Path, subset: str) -> list[Track]:
@@ -158,7 +158,7 @@ def _from_musdb(track: object) -> Track:
 
 
 def _folder_track(folder: Path) -> Track:
-    files = {name: _audio_file(folder, name) for name in ("mixture", *STEMS)}
+    files = {name: audio.named(folder, name) for name in ("mixture", *STEMS)}
     missing = [name for name, file in files.items() if file is None and name != "mixture"]
     if missing:
         raise DataError(f"{folder}: lacks {', '.join(missing)} (a stem that is silent still needs its file)")
@@ -169,10 +169,6 @@ def _folder_track(folder: Path) -> Track:
     stems = {name: loader(files[name]) for name in STEMS}  # type: ignore[arg-type]
     mixture = loader(files["mixture"]) if files["mixture"] else lambda: _sum([files[name] for name in STEMS])  # type: ignore[misc]
     return Track(folder.name, tuple(f for f in files.values() if f), mixture, stems)
-
-
-def _audio_file(folder: Path, name: str) -> Path | None:
-    return next((p for p in sorted(folder.glob(f"{name}.*")) if p.suffix.lower() in audio.SUFFIXES), None)
 
 
 def _sum(files: Sequence[Path]) -> tuple[np.ndarray, int]:

@@ -88,11 +88,11 @@ def compare_files(stems: dict[str, Path], references: Path) -> dict[str, float]:
     """SDR of separated files against a folder of true stems with the same names; stems without one are left out.
 
     Raises:
-        AudioError: a true stem cannot be read, or has another rate, length or number of channels.
+        AudioError: a true stem is there twice, cannot be read, or has another rate, length or number of channels.
     """
     scores = {}
     for stem, path in stems.items():
-        true = next((p for p in sorted(references.glob(f"{stem}.*")) if p.suffix.lower() in audio.SUFFIXES), None)
+        true = audio.named(references, stem)
         if true:
             (reference, sample_rate), (estimate, other_rate) = audio.read(true), audio.read(path)
             if (reference.shape, sample_rate) != (estimate.shape, other_rate):

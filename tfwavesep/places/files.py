@@ -223,7 +223,7 @@ def sweep(path: Path) -> bool:
         return True
     clean = True
     for left in path.parent.glob(f"{PREFIX}*"):
-        if left.name.endswith(f"-{_tail(path.name)}"):
+        if left.name[len(PREFIX) + 8 :] == f"-{_tail(path.name)}":
             try:
                 with left.open("rb") as file:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,7 +13,7 @@ from tfwavesep import audio
 from tfwavesep.audio import AudioInfo, Reader, open_audio
 from tfwavesep.errors import AudioError
 from tfwavesep.stemfiles import levels
-from tfwavesep.stems import STEMS
+from tfwavesep.stems import PARTS, STEMS
 
 FLOAT32_BITS = 24
 """Steps that stems without integer samples are counted in, as `stemfiles` writes them: what float32 holds exactly."""
@@ -107,7 +107,7 @@ def stems_in(folder: Path, mixture: Path) -> tuple[list[Path], list[Path]]:
         twice = ", ".join(str(file) for file in files if file.stem == name)
         raise AudioError(f"{folder}: holds {name} {count} times ({twice}); name the files that belong together")
     complete = {file.stem for file in files}.issuperset(STEMS)
-    sums = [file for file in files if complete and (file.stem == "accompaniment" or file.stem.startswith("no_"))]
+    sums = [file for file in files if complete and file.stem not in STEMS and file.stem in PARTS]
     return [file for file in files if file not in sums], sums
 
 
