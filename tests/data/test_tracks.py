@@ -250,8 +250,8 @@ def test_fingerprint_tells_data_sets_apart(tmp_path: Path) -> None:
     assert len(seen) == 6
 
 
-@pytest.mark.parametrize("place", [0, 500_000, 999_999])
-def test_fingerprint_tells_long_files_apart_by_both_ends_and_the_middle(tmp_path: Path, place: int) -> None:
+@pytest.mark.parametrize("place", [0, 300_000, 999_999])
+def test_fingerprint_tells_files_apart_by_any_of_their_bytes(tmp_path: Path, place: int) -> None:
     song = bytearray(1_000_000)
     track = Track("song", (tmp_path / "song.wav",), lambda: pytest.fail("it is decoded"), {})
     seen = set()

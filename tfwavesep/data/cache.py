@@ -1,4 +1,4 @@
-"""Tracks decoded once: FLAC files at the model's rate and channels, one folder for each stem of a data set."""
+"""Tracks decoded once: FLAC files at the model's rate and channels, one folder for what is in a track's files."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -37,9 +37,9 @@ def prepare(found: list[Track], stem: str, model: ModelConfig, cache: Path) -> P
         AudioError: a file cannot be decoded, or the cache not be written.
         DataError: a file cannot be read.
     """
-    folder = cache / f"{model.sample_rate}hz_{model.channels}ch" / tracks.fingerprint(found) / stem
-    names = [track.name for track in found]  # one may come again in extra material; a folder then keeps them apart
-    files = [folder / str(names[:i].count(name) or "") / f"{name}.flac" for i, name in enumerate(names)]
+    folder = cache / f"{model.sample_rate}hz_{model.channels}ch"
+    contents = tracks.fingerprints([[track] for track in found])
+    files = [folder / each / stem / f"{track.name}.flac" for each, track in zip(contents, found, strict=True)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [pool.submit(_prepare_one, t, stem, model, f) for t, f in zip(found, files, strict=True)]
         try:

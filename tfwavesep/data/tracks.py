@@ -1,7 +1,7 @@
 """Where music with true stems comes from: MUSDB18 in any edition, or folders of files."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,14 +9,12 @@ import numpy as np
 
 from tfwavesep import audio
 from tfwavesep.data import stempeg as _stempeg
+from tfwavesep.data.hashes import hashes
 from tfwavesep.errors import DataError
 from tfwavesep.stems import STEMS, TARGETS
 
 Load = Callable[[], tuple[np.ndarray, int]]
 """Decodes something: float32 `(time, channels)` and its rate in Hz."""
-
-SAMPLED = 64 * 2**10
-"""Bytes at the beginning, the middle and the end of a file that tell it from another of its name and size."""
 
 
 @dataclass(frozen=True)
@@ -215,28 +213,21 @@ def _extra_track(stem: str, file: Path, folder: Path, side: str) -> Track:
 
 
 def fingerprint(tracks: Iterable[Track]) -> str:
-    """A hash of the names and sizes of all files and of some of what is in them, to tell one data set from another
-    wherever it lies.
+    """A hash of the names of all files and of all that is in them, to tell one data set from another wherever it lies.
 
     Raises:
         DataError: a file cannot be read.
     """
-    digest = hashlib.sha256()
-    for track in tracks:
-        for file in track.files:
-            try:
-                size = file.stat().st_size
-                digest.update(f"{track.name}\0{file.name}\0{size}\n".encode())
-                for piece in _sampled(file, size):
-                    digest.update(piece)
-            except OSError as error:
-                raise DataError(f"{file}: cannot be read: {error.strerror}") from error
-    return digest.hexdigest()[:16]
+    (found,) = fingerprints([tuple(tracks)])
+    return found
 
 
-def _sampled(file: Path, size: int) -> Iterator[bytes]:
-    """The beginning, the middle and the end of a file."""
-    with file.open("rb") as opened:
-        for start in (0, size // 2, size - SAMPLED):
-            opened.seek(max(0, start))
-            yield opened.read(SAMPLED)
+def fingerprints(sets: Sequence[Sequence[Track]]) -> list[str]:
+    """The fingerprint of each of several sets of tracks.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    contents = hashes(file for tracks in sets for track in tracks for file in track.files)
+    lines = ((f"{t.name}\0{file.name}\0{contents[file]}\n" for t in tracks for file in t.files) for tracks in sets)
+    return [hashlib.sha256("".join(each).encode()).hexdigest()[:16] for each in lines]
