@@ -3,7 +3,7 @@
 A track is the sum of four stems. What a model is asked for (a target) is a stem or a sum of stems.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -24,6 +24,9 @@ PARTS: dict[str, tuple[str, ...]] = {
     "mixture": STEMS,
 }
 """What the files of a song may be called, each as the stems it is the sum of: single stems first, the mixture last."""
+
+Recipe = Mapping[str, float]
+"""A sum of parts, each with its factor."""
 
 
 def weights(targets: Sequence[str]) -> np.ndarray:
@@ -54,3 +57,73 @@ def sum_to_mixture(targets: Sequence[str]) -> bool:
     (True, False)
     """
     return bool((weights(targets).sum(axis=0) == 1).all())
+
+
+def known(rest: Sequence[str], targets: Sequence[str]) -> np.ndarray:
+    """Which targets are known of a song of which some stems are known only as their sum.
+
+    Args:
+        rest: these stems, or none.
+        targets: names from `TARGETS`.
+
+    Returns:
+        bool `(len(targets),)`.
+
+    >>> known(["drums", "bass", "other"], ["vocals", "drums", "accompaniment"]).tolist()
+    [True, False, True]
+    """
+    wanted = [set(TARGETS[target]) for target in targets]
+    return np.array([stems.issuperset(rest) or stems.isdisjoint(rest) for stems in wanted], bool)
+
+
+def recipes(parts: Iterable[str]) -> tuple[dict[str, Recipe], tuple[str, ...]]:
+    """How a song's stems are made of its files.
+
+    Args:
+        parts: names from `PARTS`, of what there is.
+
+    Returns:
+        for each of `STEMS` and for "mixture" a recipe; and the stems of which only the sum is known: its recipe is that
+        of the last of them, while the others' are empty. Nothing at all where the mixture is not known, or no stem by
+        itself.
+
+    >>> recipes(["vocals", "mixture"])[0]["other"], recipes(["vocals", "mixture"])[1]
+    ({'mixture': 1.0, 'vocals': -1.0}, ('drums', 'bass', 'other'))
+    >>> recipes(["drums", "vocals"])
+    ({}, ())
+    """
+    basis = _independent([part for part in PARTS if part in set(parts)])
+    known = {stem: recipe for stem in STEMS if (recipe := _combination(basis, [stem])) is not None}
+    mixture = _combination(basis, STEMS)
+    if mixture is None or not known:
+        return {}, ()
+    rest = tuple(stem for stem in STEMS if stem not in known)
+    found: dict[str, Recipe] = {**{stem: {} for stem in rest}, **known, "mixture": mixture}
+    if rest:
+        found[rest[-1]] = _combination(basis, rest) or {}
+    return found, rest
+
+
+def _independent(parts: Sequence[str]) -> list[str]:
+    """Without those parts that the ones before them tell already."""
+    kept: list[str] = []
+    for part in parts:
+        if np.linalg.matrix_rank(_indicators([*kept, part])) > len(kept):
+            kept.append(part)
+    return kept
+
+
+def _combination(basis: Sequence[str], stems: Sequence[str]) -> Recipe | None:
+    """The sum of some stems as a combination of parts, None if it is none."""
+    if not basis:
+        return None
+    matrix, wanted = _indicators(basis).T, np.array([stem in stems for stem in STEMS], float)
+    factors = np.linalg.lstsq(matrix, wanted, rcond=None)[0].round(12)
+    if not np.allclose(matrix @ factors, wanted):
+        return None
+    return {part: float(factor) for part, factor in zip(basis, factors, strict=True) if factor}
+
+
+def _indicators(parts: Sequence[str]) -> np.ndarray:
+    """Which stems each part is the sum of: `(parts, 4)`."""
+    return np.array([[stem in PARTS[part] for stem in STEMS] for part in parts], float)

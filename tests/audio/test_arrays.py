@@ -69,6 +69,11 @@ def test_a_name_is_found_whatever_its_case_and_ending(tmp_path: Path, name: str)
     assert arrays.named(tmp_path, "vocals") == tmp_path / name
 
 
+def test_where_no_names_can_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="nowhere: cannot be read: No such file"):
+        arrays.named(tmp_path / "nowhere", "vocals")
+
+
 @pytest.mark.parametrize(("one", "other"), list(itertools.combinations(NAMES, 2)))
 def test_two_of_one_name_are_refused(tmp_path: Path, one: str, other: str) -> None:
     for name in (one, other):

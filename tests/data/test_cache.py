@@ -90,7 +90,7 @@ def test_a_stem_that_was_edited_in_place_is_decoded_anew_and_no_other(
 
 
 def test_a_failure_leaves_nothing_half_written(found: list[Track], model: ModelConfig, tmp_path: Path) -> None:
-    vocals = found[1].files[1]
+    vocals = found[1].files[0]
     vocals.write_bytes(vocals.read_bytes()[:1000])
     with pytest.raises(AudioError, match=str(vocals)):
         cache.prepare(found, "vocals", model, tmp_path / "cache")

@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from tfwavesep.config import DataConfig, Preset
 from tfwavesep.data import examples, tracks
 from tfwavesep.data.cache import Prepared
 from tfwavesep.data.examples import Bank, Mixer
-from tfwavesep.errors import DataError
+from tfwavesep.errors import DataError, TfwavesepError
 from tfwavesep.stems import STEMS
 
 TARGET_LENGTH = 200
@@ -75,6 +75,8 @@ def make_mixer(tmp_path: Path, tiny: Preset) -> MakeMixer:
         seed: int = 0,
         whole_accompaniment: bool = False,
         vocals: list[np.ndarray] | None = None,
+        rests: Sequence[tuple[str, ...]] = (),
+        two_stems: bool = False,
     ) -> Mixer:
         folder = tmp_path / str(sum(1 for _ in tmp_path.iterdir()))
         banks = {}
@@ -88,7 +90,9 @@ def make_mixer(tmp_path: Path, tiny: Preset) -> MakeMixer:
             banks[stem] = Bank(write_prepared(folder / stem, *songs), channels, in_memory=True)
         places = np.zeros((0, 2), np.int64) if voiced is None else voiced
         model = dataclasses.replace(tiny.model, channels=channels)
-        return Mixer(banks, len(LENGTHS), model, options, places, seed, whole_accompaniment)
+        if two_stems:
+            model = dataclasses.replace(model, stems=("vocals",), residual="accompaniment")
+        return Mixer(banks, len(LENGTHS), model, options, places, seed, whole_accompaniment, rests)
 
     return make
 
@@ -96,7 +100,8 @@ def make_mixer(tmp_path: Path, tiny: Preset) -> MakeMixer:
 def drawn(mixer: Mixer, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The first examples: mixtures `(count, time, channels)`, references `(count, targets, time, channels)`."""
     example = tf.function(mixer.example, autograph=False)
-    mixtures, references = zip(*(example(tf.constant(number, tf.int64)) for number in range(count)), strict=True)
+    drawn = (example(tf.constant(number, tf.int64))[:2] for number in range(count))
+    mixtures, references = zip(*drawn, strict=True)
     return np.stack(mixtures), np.stack(references)
 
 
@@ -170,8 +175,8 @@ def test_examples_do_not_depend_on_batches_or_interruptions(
     first = batch_size * first_step
     batches = examples.training_batches(mixer, batch_size, first_step).take((12 - first) // batch_size)
     got = list(batches.as_numpy_iterator())
-    np.testing.assert_array_equal(np.concatenate([m for m, _ in got]), mixtures[first:])
-    np.testing.assert_array_equal(np.concatenate([r for _, r in got]), references[first:])
+    np.testing.assert_array_equal(np.concatenate([m for m, _, _ in got]), mixtures[first:])
+    np.testing.assert_array_equal(np.concatenate([r for _, r, _ in got]), references[first:])
 
 
 @pytest.mark.parametrize("channels", [1, 2])
@@ -324,6 +329,54 @@ def test_a_whole_accompaniment_silences_drums_and_bass(make_mixer: MakeMixer) ->
     assert vocals.min() == 0
 
 
+REST = ("drums", "bass", "other")
+
+
+def known_of(mixer: Mixer, count: int) -> np.ndarray:
+    """Which targets are known, `(count, targets)`."""
+    example = tf.function(mixer.example, autograph=False)
+    return np.stack([example(tf.constant(number, tf.int64))[2] for number in range(count)])
+
+
+@pytest.mark.parametrize("two_stems", [False, True])
+def test_of_a_song_with_some_stems_what_is_known_is_told(make_mixer: MakeMixer, two_stems: bool) -> None:
+    """The third song's accompaniment is in one piece: the mixture holds it, once, and a model of four stems is told to
+    look at the vocals alone."""
+    mixer = make_mixer(PLAIN, constant=True, rests=[(), (), REST], two_stems=two_stems)
+    songs, known = songs_of(mixer, 60), known_of(mixer, 60)
+    part = songs[:, 0] == 2
+    assert 10 < part.sum() < 30
+    assert (songs[part] == [2, -1, -1, 2]).all()
+    assert known[~part].all()
+    assert (known[part] == ([1, 1] if two_stems else [1, 0, 0, 0])).all()
+
+
+def test_remixing_takes_known_stems_alone(make_mixer: MakeMixer) -> None:
+    mixer = make_mixer(REMIX, constant=True, rests=[(), (), REST])
+    songs = songs_of(mixer, 100)
+    assert set(songs[:, 0]) == {0, 1, 2}
+    assert set(songs[:, 1:].ravel()) == {0, 1}
+    assert known_of(mixer, 100).all()
+
+
+def test_remixing_takes_a_sum_that_no_target_tells_apart(make_mixer: MakeMixer) -> None:
+    """It stands for all its stems."""
+    mixer = make_mixer(REMIX, constant=True, rests=[(), (), REST], two_stems=True)
+    vocals, drums, bass, other = songs_of(mixer, 200).T
+    assert (other == 2).mean() == pytest.approx(1 / 3, abs=0.1)
+    assert (vocals != other).mean() == pytest.approx(2 / 3, abs=0.1)
+    for stem in (drums, bass):
+        np.testing.assert_array_equal(stem < 0, other == 2)
+        assert set(stem) == {-1, 0, 1}
+
+
+def test_stems_that_no_song_knows_are_silent_in_remixes(make_mixer: MakeMixer) -> None:
+    mixer = make_mixer(REMIX, constant=True, rests=[REST] * 3, two_stems=True)
+    songs = songs_of(mixer, 60)
+    assert (songs[:, [1, 2]] == -1).all()
+    assert set(songs[:, 0]) == set(songs[:, 3]) == {0, 1, 2}
+
+
 @pytest.mark.parametrize(
     ("remix", "share", "least", "most"),
     [(0.0, 0.0, 0.1, 0.5), (1.0, 0.5, 0.5, 0.8), (0.0, 1.0, 1, 1), (1.0, 1.0, 1, 1)],
@@ -363,10 +416,10 @@ def fingerprint(root: Path) -> str:
 def test_validation_is_the_same_twice_and_covers_every_track(root: Path, tiny: Preset, tmp_path: Path) -> None:
     valid = examples.open_datasets(preset_with(tiny, remix=1.0, drop=0.5), root, cache=tmp_path / "cache").valid
     first, again = (list(valid.as_numpy_iterator()) for _ in range(2))
-    for (mixture, references), (same_mixture, same_references) in zip(first, again, strict=True):
-        np.testing.assert_array_equal(mixture, same_mixture)
-        np.testing.assert_array_equal(references, same_references)
-    vocals = np.concatenate([references for _, references in first])[:, 0].reshape(2, -1)
+    for batch, same_batch in zip(first, again, strict=True):
+        for array, same_array in zip(batch, same_batch, strict=True):
+            np.testing.assert_array_equal(array, same_array)
+    vocals = np.concatenate([references for _, references, _ in first])[:, 0].reshape(2, -1)
     files = sorted((tmp_path / "cache").rglob("vocals/[cd].flac"), key=lambda file: file.name)
     np.testing.assert_array_equal(vocals, [soundfile.read(file, dtype="float32")[0] for file in files])
 
@@ -374,7 +427,8 @@ def test_validation_is_the_same_twice_and_covers_every_track(root: Path, tiny: P
 def test_validation_mixes_songs_as_they_are(root: Path, tiny: Preset, tmp_path: Path) -> None:
     preset = preset_with(tiny, drop=1.0, gain_min=0.1)
     context = preset.model.context
-    for mixture, references in examples.open_datasets(preset, root, cache=tmp_path).valid.as_numpy_iterator():
+    for mixture, references, known in examples.open_datasets(preset, root, cache=tmp_path).valid.as_numpy_iterator():
+        assert known.all()
         inner = mixture[:, context : mixture.shape[1] - context]
         np.testing.assert_allclose(references.sum(axis=1), inner, atol=1e-6)
         assert references.any(axis=(2, 3)).all()
@@ -397,7 +451,7 @@ def test_songs_shorter_than_an_example_are_padded(root: Path, tiny: Preset, tmp_
     _, references = drawn(datasets.mixer, 8)
     for vocals in references[:, 0, :, 0]:
         assert any(np.array_equal(vocals, song) for song in songs)
-    assert sum(len(m) for m, _ in datasets.valid.as_numpy_iterator()) == 2
+    assert sum(len(m) for m, _, _ in datasets.valid.as_numpy_iterator()) == 2
 
 
 def test_on_disk_is_as_in_memory(root: Path, tiny: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -459,6 +513,56 @@ def test_too_few_tracks_are_refused(tmp_path: Path, tiny: Preset, remix: float, 
     write_track(tmp_path / "only one", seconds=0.1)
     with pytest.raises(DataError, match=message):
         examples.open_datasets(preset_with(tiny, remix=remix), tmp_path)
+
+
+def silence(root: Path, stem: str) -> None:
+    for file in root.glob(f"*/*/{stem}.wav"):
+        soundfile.write(file, np.zeros((3200, 2)), 16000)
+
+
+def test_a_target_that_is_always_silent_is_refused(root: Path, tiny: Preset) -> None:
+    silence(root, "bass")
+    with pytest.raises(DataError, match="bass is silent in all songs to train on"):
+        examples.open_datasets(preset_with(tiny), root)
+
+
+def test_a_target_that_no_song_knows_is_refused(root: Path, tiny: Preset) -> None:
+    for file in root.glob("train/*/*.wav"):
+        if file.stem in ("drums", "bass"):
+            file.unlink()
+    with pytest.raises(DataError, match="no song to train on has drums, which this model separates"):
+        examples.open_datasets(preset_with(tiny), root)
+
+
+def test_a_stem_without_samples_is_named(root: Path, tiny: Preset) -> None:
+    soundfile.write(root / "train" / "a" / "drums.wav", np.zeros((0, 2)), 16000)
+    with pytest.raises(TfwavesepError, match=r"a/drums\.wav: holds no samples"):
+        examples.open_datasets(preset_with(tiny), root)
+
+
+def test_songs_with_some_stems_train_and_validate_in_those(root: Path, tiny: Preset, tmp_path: Path) -> None:
+    for song in ("train/b", "valid/d"):
+        for stem in ("drums", "bass"):
+            (root / song / f"{stem}.wav").unlink()
+    datasets = examples.open_datasets(preset_with(tiny), root, cache=tmp_path / "cache")
+    assert datasets.known == {"vocals": (2, 2), "drums": (1, 1), "bass": (1, 1), "other": (2, 2)}
+    known = np.concatenate([known for _, _, known in datasets.valid.as_numpy_iterator()])
+    assert sorted(map(tuple, np.unique(known, axis=0).tolist())) == [(1, 0, 0, 1), (1, 1, 1, 1)]
+
+
+def test_what_serves_no_target_is_left_out_and_told(root: Path, tiny: Preset) -> None:
+    write_track(root / "train" / "drums only", seconds=0.2)
+    for stem in ("vocals", "bass", "other"):
+        (root / "train" / "drums only" / f"{stem}.wav").unlink()
+    (root / "train" / "nothing").mkdir()
+    (root / "train" / "a" / "mixture.wav").rename(root / "train" / "nothing" / "mixture.wav")
+    singing = config.override(preset_with(tiny), ['model.stems=["vocals"]', "model.residual=accompaniment"])
+    told: list[str] = []
+    assert examples.open_datasets(singing, root, report=told.append).songs == 2
+    assert told == [
+        f"left out: {root / 'train' / 'nothing'}: lacks at least one of vocals, drums, bass, other",
+        "left out: drums only: know none of vocals, accompaniment",
+    ]
 
 
 @pytest.mark.parametrize("speeds", [(1.0,), (0.9, 1.0, 1.1)])

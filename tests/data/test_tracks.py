@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import write_track
+from conftest import synthetic_stems, write_track
 
 from tfwavesep.data import Track, tracks
 from tfwavesep.errors import AudioError, DataError
-from tfwavesep.stems import STEMS, TARGETS
+from tfwavesep.stems import PARTS, STEMS, TARGETS
 
 MUSDB_VALID = ("Actions - One Minute Smile", "Meaxic - Take A Step")
 """Two of the 14 that musdb's own split holds out."""
@@ -131,11 +131,89 @@ def test_stems_of_another_rate_or_width_are_refused(
 
 
 @pytest.mark.parametrize("stem", STEMS)
-def test_a_missing_stem_is_named_with_its_folder(tmp_path: Path, stem: str) -> None:
-    root = make(tmp_path, "train/whole", "train/part")
+def test_a_song_that_tells_no_mixture_is_left_out_with_the_reason(tmp_path: Path, stem: str) -> None:
+    root = make(tmp_path, "train/whole", "train/more", "train/part", mixture=False)
     (root / "train" / "part" / f"{stem}.wav").unlink()
-    with pytest.raises(DataError, match=f"{root / 'train' / 'part'}: lacks {stem} "):
-        tracks.find_tracks(root, "train")
+    told: dict[Path, str] = {}
+    found = tracks.find_tracks(root, "train", told.__setitem__) + tracks.find_tracks(root, "valid")
+    assert sorted(track.name for track in found) == ["more", "whole"]
+    assert told == {root / "train" / "part": f"lacks {stem}, or a mixture (a stem that is silent still needs its file)"}
+
+
+@pytest.mark.parametrize(
+    ("names", "why"), [(["mixture"], "lacks at least one of"), (["vocals"], "lacks drums, bass, other")]
+)
+def test_where_no_song_tells_enough_the_reason_is_told(tmp_path: Path, names: list[str], why: str) -> None:
+    write_parts(tmp_path / "train" / "song", *names)
+    with pytest.raises(DataError, match=f"holds no tracks; .*; song {why}"):
+        tracks.find_tracks(tmp_path, "train")
+
+
+def write_parts(folder: Path, *names: str) -> dict[str, np.ndarray]:
+    """A song of which there are these parts; returns its stems."""
+    stems = synthetic_stems(0.1, 16000, seed=0)
+    folder.mkdir(parents=True)
+    for name in names:
+        audio = np.sum([stems[stem] for stem in PARTS[name]], axis=0)
+        soundfile.write(folder / f"{name}.wav", audio, 16000, "FLOAT")
+    return stems
+
+
+@pytest.mark.parametrize(
+    ("names", "rest"),
+    [
+        (["vocals", "accompaniment"], ("drums", "bass", "other")),
+        (["vocals", "mixture"], ("drums", "bass", "other")),
+        (["accompaniment", "mixture"], ("drums", "bass", "other")),
+        (["drums", "no_drums"], ("vocals", "bass", "other")),
+        (["vocals", "drums", "no_vocals"], ("bass", "other")),
+        (["vocals", "drums", "mixture"], ("bass", "other")),
+        (["vocals", "other", "mixture"], ("drums", "bass")),
+        (["vocals", "drums", "bass", "mixture"], ()),
+        (["vocals", "drums", "bass", "accompaniment"], ()),
+        (["no_vocals", "no_drums", "no_bass", "no_other"], ()),
+        ([*STEMS, "accompaniment", "mixture"], ()),
+    ],
+)
+def test_what_the_files_of_a_song_tell_is_known(tmp_path: Path, names: list[str], rest: tuple[str, ...]) -> None:
+    """Single stems are, those of which only the sum is known are in the place of the last of them, and all of them
+    always sum to the mixture."""
+    true = write_parts(tmp_path / "train" / "song", *names)
+    (track,) = tracks.find_tracks(tmp_path, "valid")
+    assert track.rest == rest
+    decoded = {stem: track.load_stem[stem]()[0] for stem in STEMS}
+    mixture = sum(true.values())
+    for stem in STEMS:
+        expected = sum(true[other] for other in rest) if rest and stem == rest[-1] else true[stem] * (stem not in rest)
+        np.testing.assert_allclose(decoded[stem], expected, atol=1e-6)
+    np.testing.assert_allclose(track.load_mixture()[0], mixture, atol=1e-6)
+    assert {file.stem for file in track.files} == set(names)
+
+
+def test_several_roots_are_one(tmp_path: Path) -> None:
+    """A song that is in two of them counts once, and is told."""
+    one, two = (
+        make(tmp_path / "1", "train/A - B", "train/c", "valid/v"),
+        make(tmp_path / "2", "train/a_b", "train/d", "valid/w"),
+    )
+    told: dict[Path, str] = {}
+    train, valid = tracks.find_songs([one, two], told.__setitem__)
+    assert [track.name for track in train] == ["A - B", "c", "d"]
+    assert [track.name for track in valid] == ["v", "w"]
+    assert told == {two / "train" / "a_b": f"is in {one} too, and counts once"}
+
+
+def test_a_song_to_validate_on_is_not_trained_on_in_another_root(tmp_path: Path) -> None:
+    one, two = make(tmp_path / "1", "train/a", "valid/My Song"), make(tmp_path / "2", "train/my-song", "valid/w")
+    for roots in ([one, two], [two, one]):
+        with pytest.raises(DataError, match=f"{two}: 'my-song' is a song to validate on in {one}, and so cannot"):
+            tracks.find_songs(roots)
+
+
+def test_songs_of_one_root_are_as_they_are_named(tmp_path: Path) -> None:
+    root = make(tmp_path, "train/a b", "train/ab", "valid/a.b")
+    train, valid = tracks.find_songs([root])
+    assert ([track.name for track in train], [track.name for track in valid]) == (["a b", "ab"], ["a.b"])
 
 
 def test_what_is_no_track_is_passed_over(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Losses: their definitions on numbers small enough to check by hand, and what they reward."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -141,6 +142,45 @@ def test_a_loss_for_certain_stems_is_refused_for_others() -> None:
         losses.make("deepconvsep", {}, ("bass", "drums", "other", "vocals"))
     assert losses.make("deepconvsep", {}, ("vocals", "drums", "bass", "other"))
     assert losses.make("l1", {}, ("vocals", "accompaniment"))
+
+
+def masked(name: str, references: np.ndarray, estimates: np.ndarray, known: np.ndarray) -> float:
+    return float(losses.make(name, {})(references, estimates, sample_weight=known))
+
+
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_to_know_all_stems_is_to_be_told_nothing(name: str) -> None:
+    references, perfect = example(name)
+    estimates = perfect + 0.5 * noise.standard_normal(perfect.shape).astype(np.float32)
+    known = np.ones(references.shape[:2], np.float32)
+    assert masked(name, references, estimates, known) == pytest.approx(value(name, references, estimates), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_what_is_not_known_has_no_term(name: str) -> None:
+    """However two stems of which only the sum is known share it out, and whatever is estimated for one of them."""
+    references = FOUR
+    estimates = 0.7 * references + 0.1 * references[:, ::-1]
+    known = np.float32([[1, 0, 0, 1], [1, 1, 1, 1]])
+    shared = references.copy()
+    shared[0, 1], shared[0, 2] = 0, references[0, 1] + references[0, 2]
+    moved = estimates.copy()
+    step = noise.standard_normal(references.shape[2:]).astype(np.float32)
+    moved[0, 1] += step
+    moved[0, 2] -= step  # their sum is what the loss of two terms knows
+    before = masked(name, references, estimates, known)
+    assert masked(name, shared, estimates, known) == pytest.approx(before, rel=1e-5)
+    assert masked(name, references, moved, known) == pytest.approx(before, rel=1e-5)
+    assert masked(name, references, moved, np.ones((2, 4), np.float32)) != pytest.approx(before, rel=1e-3)
+
+
+@pytest.mark.parametrize(("name", "size"), [("l1", np.abs), ("squared_error", np.square)])
+def test_a_stem_that_is_known_alone_counts_as_all_do_together(
+    name: str, size: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    known = np.float32([[0, 1, 0, 0], [1, 1, 1, 1]])
+    expected = (size(0.3 * FOUR[0, 1]).mean() + size(0.3 * FOUR[1]).mean()) / 2
+    assert masked(name, FOUR, 0.7 * FOUR, known) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)

@@ -117,13 +117,13 @@ def named(folder: Path, name: str) -> Path | None:
     `Vocals.FLAC` are "vocals", `vocals.backup.wav` is not.
 
     Raises:
-        AudioError: two files are called so.
+        AudioError: two files are called so, or the folder cannot be read.
     """
-    found = sorted(
-        path
-        for path in folder.iterdir()
-        if is_named_so(path) and path.stem.lower() == name.lower() and not path.is_dir()
-    )
+    try:
+        alike = sorted(path for path in folder.iterdir() if path.stem.lower() == name.lower())
+    except OSError as error:
+        raise AudioError(f"{folder}: cannot be read: {error.strerror}") from error
+    found = [path for path in alike if is_named_so(path) and not path.is_dir()]
     if len(found) > 1:
         raise AudioError(f"{folder}: {' and '.join(path.name for path in found)} are both '{name}'; keep one of them")
     return found[0] if found else None

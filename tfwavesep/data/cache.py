@@ -13,6 +13,9 @@ from tfwavesep.data import tracks
 from tfwavesep.data.tracks import Track
 from tfwavesep.models import ModelConfig
 
+BLOCK = 2**16
+"""Samples that are looked at at once."""
+
 VOICED_CHUNK_SECONDS = 0.05
 VOICED_THRESHOLD = 0.1
 
@@ -57,6 +60,11 @@ def _prepare_one(track: Track, stem: str, model: ModelConfig, file: Path) -> Non
     samples, sample_rate = track.load_stem[stem]()
     samples = audio.to_channels(audio.resample(samples, sample_rate, model.sample_rate), model.channels)
     audio.write(file, np.clip(samples, -1, 1), model.sample_rate, "PCM_16")
+
+
+def is_silent(file: Path) -> bool:
+    """Whether all samples of a file in the cache are 0."""
+    return not any(block.any() for block in soundfile.blocks(str(file), BLOCK, dtype="int16"))
 
 
 def voiced_chunks(prepared: Prepared) -> np.ndarray:

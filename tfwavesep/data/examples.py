@@ -6,7 +6,7 @@ come next.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ import tensorflow as tf
 from tfwavesep import stems
 from tfwavesep.config import DataConfig, Preset
 from tfwavesep.data import tracks, wear, width
-from tfwavesep.data.cache import Prepared, prepare, voiced_chunks
+from tfwavesep.data.cache import Prepared, is_silent, prepare, voiced_chunks
 from tfwavesep.data.tracks import Track
 from tfwavesep.errors import DataError
 from tfwavesep.models import ModelConfig
@@ -110,13 +110,14 @@ class Mixer:
 
     Args:
         banks: for each of `STEMS`; the first `num_tracks` entries of each belong to the same songs.
-        num_tracks: songs with all stems.
+        num_tracks: songs.
         model: says rate, channels, context and targets.
         config: says how to draw.
         voiced: `(n, 2)` song and sample of each chunk in which somebody sings.
         seed: of all draws.
         whole_accompaniment: the extra material of `other` is whole accompaniments: drums and bass are silent
             where one is drawn.
+        rests: for each song the stems of which only the sum is known, see `Track.rest`; none for all if not given.
     """
 
     def __init__(
@@ -128,6 +129,7 @@ class Mixer:
         voiced: np.ndarray,
         seed: int,
         whole_accompaniment: bool = False,
+        rests: Sequence[tuple[str, ...]] = (),
     ) -> None:
         self.banks = banks
         self.num_tracks = num_tracks
@@ -138,21 +140,36 @@ class Mixer:
         self.config = config
         self.voiced = tf.constant(voiced, tf.int64)
         self.seed = seed
-        self.whole_accompaniment = whole_accompaniment
+        rests = rests or [()] * num_tracks
+        self.known = _known(rests, model.targets)
+        self.songs = {stem: _mixable(stem, rests, model.targets) for stem in STEMS}
+        self.places = {
+            stem: tf.constant([*self.songs[stem], *range(num_tracks, bank.lengths.shape[0])], tf.int64)
+            for stem, bank in banks.items()
+        }
+        whole = ("drums", "bass", "other") if whole_accompaniment else ("other",)
+        self.stands_for = {
+            stem: tf.constant(
+                [
+                    *(_indicator(rest if rest and stem == rest[-1] else (stem,)) for rest in rests),
+                    *[_indicator(whole if stem == "other" else (stem,))] * (bank.lengths.shape[0] - num_tracks),
+                ]
+            )
+            for stem, bank in banks.items()
+        }
 
-    def example(self, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Example `number`: mixture `(input_length, channels)`, references `(targets, target_length, channels)`."""
+    def example(self, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Example `number`: mixture `(input_length, channels)`, references `(targets, target_length, channels)`, and
+        for each target 1 if its reference is known, else 0 `(targets,)`. The references always sum to the mixture."""
         draw = self._draw(number, 7)
         common = draw[-1]
         remixed = common[0] < self.config.remix
         voiced = common[1] < self.config.voiced_share
-        song = self._place("vocals", common, 0, self.num_tracks, voiced)
+        every_song = tf.range(self.num_tracks, dtype=tf.int64)
+        song = self._place("vocals", every_song, common, 0, self.num_tracks, voiced)
         places = [self._source_place(stem, draw[i], remixed, voiced, song) for i, stem in enumerate(STEMS)]
-        gains = [self._gain(draw[i], remixed) for i in range(len(STEMS))]
-        if self.whole_accompaniment:
-            replaced = places[STEMS.index("other")][0] >= self.num_tracks
-            for stem in ("drums", "bass"):
-                gains[STEMS.index(stem)] *= tf.cast(~replaced, tf.float32)
+        gains = [self._gain(stem, draw[i], remixed) for i, stem in enumerate(STEMS)]
+        gains = tf.unstack(tf.stack(gains) * self._not_replaced([place[0] for place in places]))
         sources = [
             gain * self._fragment(stem, place, draw[i], remixed)
             for i, (stem, place, gain) in enumerate(zip(STEMS, places, gains, strict=True))
@@ -167,7 +184,8 @@ class Mixer:
             together = tf.where(more[-1, 0] < self.config.narrow, narrow, together)
         if self.config.worn:
             together = wear.worn(together, more[-1, 2:7], self.config.worn, self.sample_rate)
-        return mix_down(together, self.weights, self.context)
+        mixture, references = mix_down(together, self.weights, self.context)
+        return mixture, references, tf.where(remixed, 1.0, self.known[song[0]])
 
     def _draw(self, number: tf.Tensor, count: int) -> tf.Tensor:
         """Numbers from 0 to 1, `count` for each stem and then for the example: always the same for the same number."""
@@ -180,23 +198,32 @@ class Mixer:
         placed = partial(width.spread, source, draw, seed, self.sample_rate)
         return tf.cond(extra & width.is_mono(source), placed, lambda: source)
 
+    def _not_replaced(self, drawn: list[tf.Tensor]) -> tf.Tensor:
+        """For each stem 0 if what was drawn for another holds it too, or if there is none, else 1: `(4,)`."""
+        held = tf.stack([self.stands_for[stem][track] for stem, track in zip(STEMS, drawn, strict=True)])
+        elsewhere = tf.reduce_any(held & ~tf.eye(len(STEMS), dtype=tf.bool), axis=0)
+        return tf.cast(~elsewhere, tf.float32)
+
     def _source_place(
         self, stem: str, draw: tf.Tensor, remixed: tf.Tensor, voiced: tf.Tensor, song: tuple[tf.Tensor, tf.Tensor]
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Where one stem comes from: the common song, or, remixed, any song or extra material."""
-        total = self.banks[stem].lengths.shape[0]
-        extra = (draw[2] < self.config.extra_share) & (total > self.num_tracks)
-        first = tf.where(extra, self.num_tracks, 0)
-        last = tf.where(extra, total, self.num_tracks)
-        track, start = self._place(stem, draw, first, last, voiced & ~extra & (stem == "vocals"))
+        places, own = self.places[stem], len(self.songs[stem])
+        total = places.shape[0]
+        if not total:  # nobody knows it: see `_gain`
+            return song
+        extra = ((draw[2] < self.config.extra_share) & (total > own)) | (own == 0)
+        first = tf.where(extra, own, 0)
+        last = tf.where(extra, total, own)
+        track, start = self._place(stem, places, draw, first, last, voiced & ~extra & (stem == "vocals"))
         return tf.where(remixed, track, song[0]), tf.where(remixed, start, song[1])
 
     def _place(
-        self, stem: str, draw: tf.Tensor, first: Any, last: Any, voiced: tf.Tensor
+        self, stem: str, places: tf.Tensor, draw: tf.Tensor, first: Any, last: Any, voiced: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """One of the tracks `first` to `last`, and the sample at which the target field starts."""
+        """One of the tracks `places[first:last]`, and the sample at which the target field starts."""
         length, lengths = self.config.target_length, self.banks[stem].lengths
-        track = tf.cast(first, tf.int64) + _pick(draw[3], tf.cast(last - first, tf.int64))
+        track = places[tf.cast(first, tf.int64) + _pick(draw[3], tf.cast(last - first, tf.int64))]
         start = _pick(draw[4], tf.maximum(lengths[track] - length + 1, 1))
         if self.voiced.shape[0] == 0:
             return track, start
@@ -204,12 +231,14 @@ class Mixer:
         around = tf.clip_by_value(chunk - _pick(draw[4], length), 0, tf.maximum(lengths[singer] - length, 0))
         return tf.where(voiced, singer, track), tf.where(voiced, around, start)
 
-    def _gain(self, draw: tf.Tensor, remixed: tf.Tensor) -> tf.Tensor:
-        """Factor of one stem: 0 if it is dropped; drawn if remixed; else as in the song."""
+    def _gain(self, stem: str, draw: tf.Tensor, remixed: tf.Tensor) -> tf.Tensor:
+        """Factor of one stem: 0 if it is dropped; drawn if remixed, and 0 if no song knows it; else as in the song."""
         config = self.config
         gain = config.gain_min + draw[0] * (config.gain_max - config.gain_min)
         if config.flip_polarity:
             gain *= tf.sign(draw[1] - 0.5)
+        if not self.places[stem].shape[0]:
+            gain *= 0.0
         return tf.where(remixed, gain, 1.0) * tf.cast(draw[5] >= config.drop, tf.float32)
 
     def _fragment(
@@ -219,6 +248,25 @@ class Mixer:
         if not self.config.swap_channels or samples.shape[1] == 1:
             return samples
         return tf.cond(remixed & (draw[6] < 0.5), lambda: tf.reverse(samples, [1]), lambda: samples)
+
+
+def _known(rests: Sequence[tuple[str, ...]], targets: Sequence[str]) -> tf.Tensor:
+    """1 for each target that is known of each song, else 0: `(songs, targets)`."""
+    return tf.constant(np.array([stems.known(rest, targets) for rest in rests], np.float32))
+
+
+def _mixable(stem: str, rests: Sequence[tuple[str, ...]], targets: Sequence[str]) -> list[int]:
+    """The songs of which a stem can be mixed with others' stems: it is known there, or stands for a sum of stems that
+    no target tells apart."""
+    return [
+        number
+        for number, rest in enumerate(rests)
+        if stem not in rest or (stem == rest[-1] and stems.known(rest, targets).all())
+    ]
+
+
+def _indicator(held: Sequence[str]) -> list[bool]:
+    return [stem in held for stem in STEMS]
 
 
 def _pick(draw: tf.Tensor, count: Any) -> tf.Tensor:
@@ -247,9 +295,10 @@ class Datasets:
 
     Attributes:
         mixer: draws training examples.
-        valid: fixed batches of `(mixture, references)`, the same in every epoch.
+        valid: fixed batches of `(mixture, references, known)`, see `Mixer.example`, the same in every epoch.
         fingerprint: tells this data set from others.
-        songs: with all stems, to train on; each once, at however many speeds it is heard.
+        songs: to train on; each once, at however many speeds it is heard.
+        known: for each target of the model, how many of the songs to train on, and of those to validate on, know it.
         extra: for each stem with extra material, how many files.
     """
 
@@ -257,6 +306,7 @@ class Datasets:
     valid: tf.data.Dataset
     fingerprint: str
     songs: int
+    known: dict[str, tuple[int, int]]
     extra: dict[str, int]
 
     def record(self) -> dict[str, Any]:
@@ -264,35 +314,55 @@ class Datasets:
         return {"fingerprint": self.fingerprint, "songs": self.songs, "extra": self.extra}
 
 
-def open_datasets(preset: Preset, root: Path, extra: tuple[str, ...] = (), cache: Path | None = None) -> Datasets:
-    """Prepare a data root for a preset.
+def open_datasets(
+    preset: Preset,
+    roots: Path | Sequence[Path],
+    extra: tuple[str, ...] = (),
+    cache: Path | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> Datasets:
+    """Prepare data roots for a preset.
 
     Args:
         preset: says rate, channels, stems and how to draw.
-        root: see `tracks.find_tracks`.
+        roots: one or several, see `tracks.find_songs`.
         extra: see `tracks.find_extra`.
         cache: folder for decoded tracks, by default `cache_folder()`.
+        report: takes a line for what is left out, and why.
 
     Raises:
-        DataError: no tracks, or too few to remix.
+        DataError: no tracks, or too few to remix; or a target that is in none of them, or silent in all.
     """
     cache = cache or cache_folder()
-    train, valid = tracks.find_tracks(root, "train"), tracks.find_tracks(root, "valid")
+    roots = [roots] if isinstance(roots, Path) else list(roots)
+    targets = preset.model.targets
+    found = tracks.find_songs(roots, lambda place, why: report(f"left out: {place}: {why}"))
+    train, valid = ([track for track in each if stems.known(track.rest, targets).any()] for each in found)
+    useless = [track.name for each in found for track in each if not stems.known(track.rest, targets).any()]
+    if useless:
+        report(f"left out: {', '.join(useless)}: know none of {', '.join(targets)}")
+    place = ", ".join(map(str, roots))
     if len(train) < 2 and preset.data.remix > 0:
-        raise DataError(f"{root}: has {len(train)} track to train on; data.remix > 0 needs at least 2")
+        raise DataError(f"{place}: has {len(train)} track to train on; data.remix > 0 needs at least 2")
     if not train or not valid:
-        raise DataError(f"{root}: has {len(train)} tracks to train and {len(valid)} to validate on; both are needed")
+        raise DataError(f"{place}: has {len(train)} tracks to train and {len(valid)} to validate on; both are needed")
     extras: dict[str, list[Track]] = {}
     for text in extra:
-        target, found = tracks.find_extra(text)
+        target, more = tracks.find_extra(text)
         _check_extra(preset.model, target, extras)
-        extras.setdefault(target, []).extend(found)
+        extras.setdefault(target, []).extend(more)
+    counts = [np.sum([stems.known(track.rest, targets) for track in each], axis=0).tolist() for each in (train, valid)]
+    known = dict(zip(targets, zip(*counts, strict=True), strict=True))
+    for target, (count, _) in known.items():
+        if not count and target not in extras:
+            raise DataError(f"{place}: no song to train on has {target}, which this model separates")
     everything = [*train, *valid, *(t for found in extras.values() for t in found)]
     return Datasets(
         _mixer(preset, train, extras, cache),
         _validation(preset, valid, cache),
         tracks.fingerprint(everything),
         len(train),
+        known,
         {target: len(found) for target, found in extras.items()},
     )
 
@@ -317,15 +387,30 @@ def _mixer(preset: Preset, train: list[Track], extras: dict[str, list[Track]], c
         source = "accompaniment" if stem == "other" and "accompaniment" in extras else stem
         more = prepare(extras[source], source, model, cache) if source in extras else Prepared([], [])
         joined[stem] = Prepared(own[stem].files + more.files, own[stem].lengths + more.lengths)
+    _check_sound(joined, [track.rest for track in train], model.targets)
     in_memory = sum(sum(p.lengths) for p in joined.values()) * 2 * model.channels <= MEMORY_LIMIT
     banks = {stem: Bank(p, model.channels, in_memory) for stem, p in joined.items()}
     whole = "accompaniment" in extras
-    return Mixer(banks, len(train), model, preset.data, voiced, preset.training.seed, whole)
+    rests = [track.rest for track in train]
+    return Mixer(banks, len(train), model, preset.data, voiced, preset.training.seed, whole, rests)
+
+
+def _check_sound(prepared: dict[str, Prepared], rests: Sequence[tuple[str, ...]], targets: Sequence[str]) -> None:
+    """Silence is soon learnt: a loss of 0, and a model that is good for nothing."""
+    for target in targets:
+        files = [
+            file
+            for stem in stems.TARGETS[target]
+            for file, rest in zip(prepared[stem].files, [*rests, *[()] * len(prepared[stem].files)], strict=False)
+            if stems.known(rest, [target]).all()
+        ]
+        if all(is_silent(file) for file in files):
+            raise DataError(f"{target} is silent in all songs to train on; a model cannot learn it from them")
 
 
 def training_batches(mixer: Mixer, batch_size: int, first_step: int = 0) -> tf.data.Dataset:
-    """Endless batches from step `first_step` on: mixture `(batch, input_length, channels)` and references
-    `(batch, targets, target_length, channels)`."""
+    """Endless batches from step `first_step` on: mixture `(batch, input_length, channels)`, references
+    `(batch, targets, target_length, channels)` and which are known `(batch, targets)`."""
     numbers = tf.data.Dataset.range(first_step * batch_size, tf.int64.max)
     examples = numbers.map(_as_written(mixer.example), tf.data.AUTOTUNE, deterministic=True)
     options = tf.data.Options()
@@ -344,11 +429,12 @@ def _validation(preset: Preset, valid: list[Track], cache: Path) -> tf.data.Data
         for start in _spread(samples, length, int(VALIDATION_SECONDS * model.sample_rate))
     ]
     weights = tf.constant(stems.weights(model.targets))
+    known = _known([track.rest for track in valid], model.targets)
 
-    def example(place: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def example(place: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         start, inputs = place[1] - model.context, model.input_length(length)
         sources = tf.stack([banks[stem].fragment(place[0], start, inputs) for stem in STEMS])
-        return mix_down(sources, weights, model.context)
+        return *mix_down(sources, weights, model.context), known[place[0]]
 
     fragments = tf.data.Dataset.from_tensor_slices(np.array(places, np.int64)).map(
         _as_written(example), tf.data.AUTOTUNE

@@ -1,7 +1,7 @@
 """Where music with true stems comes from: MUSDB18 in any edition, or folders of files."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tfwavesep import audio
 from tfwavesep.data import stempeg as _stempeg
 from tfwavesep.data.hashes import hashes
 from tfwavesep.errors import DataError
-from tfwavesep.stems import STEMS, TARGETS
+from tfwavesep.stems import PARTS, STEMS, TARGETS, Recipe, recipes
 
 Load = Callable[[], tuple[np.ndarray, int]]
 """Decodes something: float32 `(time, channels)` and its rate in Hz."""
@@ -26,12 +26,14 @@ class Track:
         files: all that is decoded for it, for fingerprints and messages.
         load_mixture: decodes the mixture as it was mastered.
         load_stem: for each of `STEMS`, decodes it.
+        rest: stems of which only the sum is known: that of the last of them decodes to the sum, the others' to silence.
     """
 
     name: str
     files: tuple[Path, ...]
     load_mixture: Load
     load_stem: dict[str, Load]
+    rest: tuple[str, ...] = ()
 
     def load(self) -> tuple[np.ndarray, np.ndarray, int]:
         """Decode everything: the mixture `(time, channels)`, the stems `(4, time, channels)` in the order of `STEMS`,
@@ -66,30 +68,74 @@ def _fitted(samples: np.ndarray, length: int) -> np.ndarray:
     return np.pad(samples[:length], [(0, max(0, length - len(samples))), (0, 0)])
 
 
-def find_tracks(root: Path, subset: str) -> list[Track]:
+def find_tracks(root: Path, subset: str, left_out: Callable[[Path, str], None] | None = None) -> list[Track]:
     """The tracks below a data root.
 
     A root is MUSDB18 as `.stem.mp4` files (`root/{train,test}/*.stem.mp4`), or folders of audio files
     (`root/{train,valid,test}/TRACK/{mixture,vocals,drums,bass,other}.wav`, MUSDB18-HQ among them; `root/TRACK/...`
-    counts as train). "valid" is the folder of that name; without one, those of the train tracks that
-    musdb's own validation split names; without any of these, the last tenth of the train tracks by name.
+    counts as train). Files may also be sums of stems, by the names in `PARTS`, and some may be missing: a folder is a
+    track if they tell the mixture and at least one stem. "valid" is the folder of that name; without one, those of the
+    train tracks that musdb's own validation split names; without any of these, the last tenth of the train tracks by
+    name.
 
     Args:
         root: the folder.
         subset: "train", "valid" or "test".
+        left_out: is told of each folder that has some of these files and is no track, and why.
 
     Raises:
-        DataError: there is no such root, it holds no tracks, or a track lacks a stem.
+        AudioError: two files of a track have one name.
+        DataError: there is no such root, or it holds no tracks.
     """
+    left_out = left_out or (lambda folder, why: None)
     if not root.is_dir():
         raise DataError(f"{root}: no such data folder")
     if subset == "test" or ((root / subset).is_dir() and subset == "valid"):
-        return _in_folder(root, subset)
-    everything = _in_folder(root, "train")
+        return _in_folder(root, subset, left_out)
+    everything = _in_folder(root, "train", left_out)
     if (root / "valid").is_dir():
         return everything
     held_out = _validation_names([track.name for track in everything])
     return [track for track in everything if (track.name in held_out) == (subset == "valid")]
+
+
+def find_songs(
+    roots: Sequence[Path], left_out: Callable[[Path, str], None] | None = None
+) -> tuple[list[Track], list[Track]]:
+    """The songs to train on and those to validate on, of several data roots together. Songs whose names differ only in
+    spaces, punctuation and case are the same, and count once.
+
+    Args:
+        roots: see `find_tracks`.
+        left_out: is told of each song that does not count, and why.
+
+    Raises:
+        AudioError, DataError: as of `find_tracks`; or a song is to train on in one root, and to validate on in another.
+    """
+    left_out = left_out or (lambda place, why: None)
+    songs: dict[str, list[Track]] = {"train": [], "valid": []}
+    homes: dict[str, dict[str, Path]] = {"train": {}, "valid": {}}
+    for root in roots:
+        for subset, there in songs.items():
+            here = find_tracks(root, subset, left_out if subset == "train" else None)
+            twins = [track for track in here if _plain(track.name) in homes[subset]]
+            for track in twins:
+                left_out(track.files[0].parent, f"is in {homes[subset][_plain(track.name)]} too, and counts once")
+            there += [track for track in here if track not in twins]
+            homes[subset] |= {_plain(track.name): root for track in here if track not in twins}
+    for track in songs["train"]:
+        name = _plain(track.name)
+        if homes["valid"].get(name, homes["train"][name]) != homes["train"][name]:
+            raise DataError(
+                f"{homes['train'][name]}: '{track.name}' is a song to validate on in {homes['valid'][name]}, and so "
+                "cannot be trained on; take it away"
+            )
+    return songs["train"], songs["valid"]
+
+
+def _plain(name: str) -> str:
+    """A song's name as far as it tells it from others."""
+    return "".join(filter(str.isalnum, name.casefold())) or name
 
 
 def _validation_names(names: list[str]) -> set[str]:
@@ -116,26 +162,45 @@ def at_speed(track: Track, speed: float) -> Track:
         return loader
 
     stems = {stem: faster(load) for stem, load in track.load_stem.items()}
-    return Track(f"{track.name}@{speed:g}", track.files, faster(track.load_mixture), stems)
+    return Track(f"{track.name}@{speed:g}", track.files, faster(track.load_mixture), stems, track.rest)
 
 
-def _in_folder(root: Path, subset: str) -> list[Track]:
+def _in_folder(root: Path, subset: str, left_out: Callable[[Path, str], None]) -> list[Track]:
     folder = root / subset
     if any(folder.glob("*.stem.mp4")):
         return _musdb_tracks(root, subset)
     if not folder.is_dir() and subset == "train":
         folder = root
-    tracks = [_folder_track(p) for p in sorted(folder.glob("*/")) if _has_stems(p)]
+    tracks, incomplete = [], {}
+    for place in sorted(folder.glob("*/")):
+        files = {} if audio.is_hidden(place.name) or not place.is_dir() else _parts(place)
+        track = _folder_track(place, files) if files else None
+        if track:
+            tracks.append(track)
+        elif files:
+            incomplete[place] = _lacks(files)
     if not tracks:
+        first = "".join(f"; {place.name} {why}" for place, why in list(incomplete.items())[:1])
         raise DataError(
             f"{folder}: holds no tracks; expected *.stem.mp4 files, or folders with "
-            "mixture, vocals, drums, bass and other as .wav, .flac or .ogg"
+            f"mixture, vocals, drums, bass and other as .wav, .flac or .ogg{first}"
         )
+    for place, why in incomplete.items():
+        left_out(place, why)
     return tracks
 
 
-def _has_stems(folder: Path) -> bool:
-    return not folder.name.startswith(".") and any(audio.named(folder, stem) for stem in STEMS)
+def _parts(folder: Path) -> dict[str, Path]:
+    """The files of a track by what they are."""
+    return {name: file for name in PARTS if (file := audio.named(folder, name))}
+
+
+def _lacks(parts: Iterable[str]) -> str:
+    """Why these parts make no track."""
+    missing = [name for name in STEMS if name not in parts]
+    if "mixture" in parts:
+        return f"lacks at least one of {', '.join(missing)}"
+    return f"lacks {', '.join(missing)}, or a mixture (a stem that is silent still needs its file)"
 
 
 def _musdb_tracks(root: Path, subset: str) -> list[Track]:
@@ -155,26 +220,37 @@ def _from_musdb(track: object) -> Track:
     return Track(track.name, (path,), loader(track), stems)  # type: ignore[attr-defined]
 
 
-def _folder_track(folder: Path) -> Track:
-    files = {name: audio.named(folder, name) for name in ("mixture", *STEMS)}
-    missing = [name for name, file in files.items() if file is None and name != "mixture"]
-    if missing:
-        raise DataError(f"{folder}: lacks {', '.join(missing)} (a stem that is silent still needs its file)")
+def _folder_track(folder: Path, files: dict[str, Path]) -> Track | None:
+    """The track that these files make, if they tell enough."""
+    made, rest = recipes(files)
+    if not made:
+        return None
 
-    def loader(file: Path) -> Load:
-        return lambda: audio.read(file)
+    def loader(recipe: Recipe) -> Load:
+        needed = recipe or dict.fromkeys(list(files)[:1], 0.0)  # what is silent is as long as what is not
+        return lambda: _combined({files[part]: factor for part, factor in needed.items()})
 
-    stems = {name: loader(files[name]) for name in STEMS}  # type: ignore[arg-type]
-    mixture = loader(files["mixture"]) if files["mixture"] else lambda: _sum([files[name] for name in STEMS])  # type: ignore[misc]
-    return Track(folder.name, tuple(f for f in files.values() if f), mixture, stems)
+    mixture = loader({"mixture": 1.0} if "mixture" in files else made["mixture"])
+    return Track(folder.name, tuple(files.values()), mixture, {name: loader(made[name]) for name in STEMS}, rest)
 
 
-def _sum(files: Sequence[Path]) -> tuple[np.ndarray, int]:
-    decoded = [audio.read(file) for file in files]
-    for file, one in zip(files, decoded, strict=True):
-        _require_like(file, one, files[0].name, decoded[0])
+def _combined(factors: Mapping[Path, float]) -> tuple[np.ndarray, int]:
+    """The sum of files, each times its factor, as long as the longest."""
+    decoded = [_read(file) for file in factors]
+    if list(factors.values()) == [1.0]:
+        return decoded[0]
+    for file, one in zip(factors, decoded, strict=True):
+        _require_like(file, one, next(iter(factors)).name, decoded[0])
     length = max(len(samples) for samples, _ in decoded)
-    return np.sum([_fitted(samples, length) for samples, _ in decoded], axis=0), decoded[0][1]
+    pieces = [factor * _fitted(samples, length) for factor, (samples, _) in zip(factors.values(), decoded, strict=True)]
+    return np.sum(pieces, axis=0, dtype=np.float32), decoded[0][1]
+
+
+def _read(file: Path) -> tuple[np.ndarray, int]:
+    samples, sample_rate = audio.read(file)
+    if not len(samples):
+        raise DataError(f"{file}: holds no samples")
+    return samples, sample_rate
 
 
 def find_extra(text: str) -> tuple[str, list[Track]]:
@@ -204,7 +280,7 @@ def find_extra(text: str) -> tuple[str, list[Track]]:
 
 def _extra_track(stem: str, file: Path, folder: Path, side: str) -> Track:
     def load() -> tuple[np.ndarray, int]:
-        samples, rate = audio.read(file)
+        samples, rate = _read(file)
         column = {"left": 0, "right": samples.shape[1] - 1}.get(side)
         return (samples if column is None else samples[:, [column]]), rate
 

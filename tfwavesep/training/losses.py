@@ -3,6 +3,9 @@
 References and estimates are `(batch, stems, time, channels)`. The references sum to the mixture: where a model
 has a residual (other, accompaniment), the pipeline appends its reference as the last stem, and the loss makes
 its estimate, mixture minus estimates. No loss needs to be handed the mixture.
+
+Of some songs not all stems are known. Which are, `(batch, stems)`, comes with the references as Keras' weights of
+samples do; what is not known has no term. The references of a song's unknown stems sum to what is left of its mixture.
 """
 
 from collections.abc import Sequence
@@ -45,8 +48,28 @@ def _background(references: Any, of: Any) -> Any:
     return ops.sum(references, axis=1, keepdims=True) - of
 
 
+def _mean(values: Any, known: Any) -> Any:
+    """The mean of `(batch, stems)` over the stems that are known; 0 where none is."""
+    return ops.sum(values * known, axis=1) / ops.maximum(ops.sum(known, axis=1), 1)
+
+
+class StemLoss(keras.losses.Loss):
+    """A loss that is told which stems are known; see `call`."""
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """The mean over a batch.
+
+        Args:
+            y_true: references `(batch, targets, time, channels)`.
+            y_pred: estimates `(batch, stems, time, channels)`.
+            sample_weight: 1 for each target that is known, else 0: `(batch, targets)`; all if it is not given.
+        """
+        known = ops.ones(ops.shape(y_true)[:2]) if sample_weight is None else sample_weight
+        return super().__call__((y_true, known), y_pred)
+
+
 @keras.saving.register_keras_serializable(package="tfwavesep")
-class L1(keras.losses.Loss):
+class L1(StemLoss):
     """Mean absolute error of the stems the network estimates; the residual has no term.
 
     Reference:
@@ -55,12 +78,14 @@ class L1(keras.losses.Loss):
     """
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        references, estimates, _ = with_residual(y_true, y_pred)
-        return ops.mean(ops.abs(references - estimates), axis=(1, 2, 3))
+        references, known = y_true
+        references, estimates, _ = with_residual(references, y_pred)
+        error = ops.mean(ops.abs(references - estimates), axis=(2, 3))
+        return _mean(error, known[:, : error.shape[1]])
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
-class SquaredError(keras.losses.Loss):
+class SquaredError(StemLoss):
     """Mean squared error of all stems, the residual too.
 
     Reference:
@@ -69,11 +94,12 @@ class SquaredError(keras.losses.Loss):
     """
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        return ops.mean(ops.square(_errors_of_all(y_true, y_pred)), axis=(1, 2, 3))
+        references, known = y_true
+        return _mean(_energy(_errors_of_all(references, y_pred)), known)
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
-class TwoTerm(keras.losses.Loss):
+class TwoTerm(StemLoss):
     """Energy-conserving loss: an L1 term for the estimates and one for the background.
 
     The background is what is left of the mixture when all estimates are taken away. For one stem this is the
@@ -87,15 +113,17 @@ class TwoTerm(keras.losses.Loss):
     """
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        references, estimates, residual_error = with_residual(y_true, y_pred)
-        error = ops.mean(ops.abs(references - estimates), axis=(1, 2, 3))
-        if residual_error is None:
+        references, known = y_true
+        references, estimates, residual_error = with_residual(references, y_pred)
+        error = ops.mean(ops.abs(references - estimates), axis=(2, 3))
+        background = 1.0 if residual_error is None else known[:, -1]
+        if residual_error is None:  # the mixture is always known, and with it what should be left: nothing
             residual_error = ops.sum(references - estimates, axis=1, keepdims=True)
-        return error + ops.mean(ops.abs(residual_error), axis=(1, 2, 3))
+        return _mean(error, known[:, : error.shape[1]]) + background * ops.mean(ops.abs(residual_error), axis=(1, 2, 3))
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
-class Dissimilarity(keras.losses.Loss):
+class Dissimilarity(StemLoss):
     """L1, less a reward for each estimate's distance from its background (mixture minus the true stem).
 
     Reference:
@@ -113,17 +141,19 @@ class Dissimilarity(keras.losses.Loss):
         self.weight = weight
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        references, estimates, _ = with_residual(y_true, y_pred)
-        background = _background(y_true, of=references)
-        error = ops.mean(ops.abs(references - estimates), axis=(1, 2, 3))
-        return error - self.weight * ops.mean(ops.abs(background - estimates), axis=(1, 2, 3))
+        everything, known = y_true
+        references, estimates, _ = with_residual(everything, y_pred)
+        background = _background(everything, of=references)
+        error = ops.mean(ops.abs(references - estimates), axis=(2, 3))
+        reward = ops.mean(ops.abs(background - estimates), axis=(2, 3))
+        return _mean(error - self.weight * reward, known[:, : error.shape[1]])
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"weight": self.weight}
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
-class LogError(keras.losses.Loss):
+class LogError(StemLoss):
     """Each stem's squared error relative to its energy, in dB: the negative of SDR, with a floor.
 
     Loud and soft examples count alike, so the loss does not depend on the level of a song. The floor, a share of
@@ -145,18 +175,19 @@ class LogError(keras.losses.Loss):
         self.floor = floor
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        errors = _errors_of_all(y_true, y_pred)
-        mixture = ops.sum(y_true, axis=1, keepdims=True)
+        references, known = y_true
+        errors = _errors_of_all(references, y_pred)
+        mixture = ops.sum(references, axis=1, keepdims=True)
         floor = self.floor * _energy(mixture) + 1e-8
-        ratio = (_energy(errors) + floor) / (_energy(y_true) + floor)
-        return ops.mean(10 * ops.log10(ratio), axis=1)
+        ratio = (_energy(errors) + floor) / (_energy(references) + floor)
+        return _mean(10 * ops.log10(ratio), known)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"floor": self.floor}
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
-class DeepConvSep(keras.losses.Loss):
+class DeepConvSep(StemLoss):
     """DeepConvSep's: squared errors of magnitudes, less rewards for distance from the other stems.
 
     With `E(i, j)` the squared difference between the magnitudes of estimate i and of stem j, summed over channels,
@@ -202,9 +233,11 @@ class DeepConvSep(keras.losses.Loss):
         self.stft = STFT(window, window // 2)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        estimates, references = self._magnitudes(y_pred)[:, :3], self._magnitudes(y_true)
+        references, known = y_true
+        estimates, references = self._magnitudes(y_pred)[:, :3], self._magnitudes(references)
         errors = ops.sum(ops.square(estimates[:, :, None] - references[:, None]), axis=(3, 4))
-        return ops.abs(ops.sum(self.weights * errors, axis=(1, 2)))
+        told = known[:, :3, None] * known[:, None]
+        return ops.abs(ops.sum(self.weights * told * errors, axis=(1, 2)))
 
     def _magnitudes(self, stems: Any) -> Any:
         """`(batch, stems, time, channels)` to `(batch, stems, channels * frames, bins)`; zeros stand at both ends, so
