@@ -16,6 +16,7 @@ import click
 from tfwavesep.errors import TfwavesepError
 
 from .check import check
+from .data import data
 from .evaluate import evaluate
 from .export import export
 from .models import models
@@ -56,7 +57,7 @@ def cli(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for command in (separate, check, train, evaluate, export, models, web):
+for command in (separate, check, data, train, evaluate, export, models, web):
     cli.add_command(command)
 
 
