@@ -9,16 +9,17 @@ import click
 from tfwavesep.places import place
 
 
-def data_root(use: str, required: bool = True) -> Callable[[Any], Any]:
+def data_root(use: str, required: bool = True, several: bool = False) -> Callable[[Any], Any]:
     """Where music with true stems is.
 
     Args:
         use: what it is for, or what it is.
         required: whether the command needs it.
+        several: whether it may be in several places, which come as `roots`.
     """
     return click.option(
-        "--data", "root", type=click.Path(path_type=Path), envvar="MUSDB_PATH", show_envvar=True, required=required,
-        help=use,
+        "--data", "roots" if several else "root", type=click.Path(path_type=Path), envvar="MUSDB_PATH",
+        show_envvar=True, required=required, multiple=several, help=f"{use} May be repeated." if several else use,
     )  # fmt: skip
 
 

@@ -25,6 +25,10 @@ class ModelError(TfwavesepError):
     """A model on disk is missing, damaged, or not the one that was asked for."""
 
 
+class TrainingError(TfwavesepError):
+    """A training cannot go on as it is."""
+
+
 class OutputError(TfwavesepError):
     """A result cannot be written where it was to be."""
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,10 +14,13 @@ import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from click.testing import Result
 from conftest import Run
 
 from tfwavesep import models
@@ -25,6 +29,7 @@ from tfwavesep.data import examples, tracks
 from tfwavesep.errors import ConfigError, DataError, ModelError, OutputExistsError, TfwavesepError
 from tfwavesep.models.ensemble import Config, Member
 from tfwavesep.training import fit, hosts, losses, read_history, train
+from tfwavesep.training.callbacks import Progress
 
 SHORT = (
     *("training.epochs=5", "training.steps_per_epoch=5", "training.schedule=cosine"),
@@ -72,6 +77,7 @@ def test_a_run_says_all_about_itself(trained: Path, tiny: Preset, data_root: Pat
     assert (record["best_epoch"], record["val_loss"]) == (best["epoch"] + 1, best["val_loss"])
     assert all(math.isfinite(row["loss"]) and math.isfinite(row["val_loss"]) for row in history)
     assert list((trained / "logs").rglob("events*"))
+    assert (trained / "history.png").read_bytes().startswith(b"\x89PNG")
     assert not [path for path in trained.iterdir() if path.name.startswith(".")]
 
 
@@ -88,6 +94,22 @@ def test_the_averages_are_what_is_validated_and_kept(tiny: Preset, data_root: Pa
     latest = keras.saving.load_model(tmp_path / "run" / "latest.keras")
     kept = zip(weights_of(tmp_path / "run"), latest.get_weights(), strict=True)
     assert max(np.abs(average - weight).max() for average, weight in kept) > 1e-3
+
+
+def test_time_to_go_is_told_in_the_first_minute_and_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four epochs of 100 steps of 10 seconds."""
+    told: list[str] = []
+    clock = iter(range(0, 10**6, 10))
+    monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
+    progress = Progress(4, 100.0, math.inf, told.append)
+    progress.set_params({"steps": 100})
+    for epoch in range(2):
+        progress.on_epoch_begin(epoch)
+        for step in range(100):
+            progress.on_train_batch_end(step)
+        progress.on_epoch_end(epoch, {"loss": 1.0, "val_loss": 1.0})
+    assert told[0] == "epoch 1/4  6% done, at most 66 min to go"
+    assert [line.split()[2] for line in told] == ["6%", "66%", "loss", "60%", "loss"]
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +136,7 @@ def test_resuming_what_has_stopped_trains_no_further(
 ) -> None:
     workdir = Path(shutil.copytree(stopped[0], tmp_path / "run"))
     train(stopped[1], data_root, workdir, resume=True, report=lambda line: None)
-    for name in ("history.csv", "latest.keras", "best.weights.h5"):
+    for name in ("history.csv", "latest.keras", "best.keras"):
         assert (workdir / name).read_bytes() == (stopped[0] / name).read_bytes()
     assert record_of(workdir)["epochs"] == record_of(stopped[0])["epochs"]
 
@@ -142,7 +164,6 @@ def test_a_budget_of_cpu_time_ends_the_training_and_is_kept_over_a_resume(
     train(preset, data_root, tmp_path / "run", resume=True, report=lambda line: None)
     assert [row["cpu_seconds"] for row in read_history(tmp_path / "run")] == [10, 20, 30]
     more = override(preset, ["training.cpu_seconds=35"])
-    (tmp_path / "run" / "config.json").write_text(json.dumps(more.to_dict()))
     train(more, data_root, tmp_path / "run", resume=True, report=lambda line: None)
     assert [row["cpu_seconds"] for row in read_history(tmp_path / "run")] == [10, 20, 30, 40]
 
@@ -227,13 +248,116 @@ def test_mixed_precision_leaves_a_float32_model(tiny: Preset, data_root: Path, t
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_a_loss_that_is_not_finite_ends_with_one_clear_line(run: Run, data_root: Path, tmp_path: Path) -> None:
-    result = run("train", "tiny", "--data", data_root, "-o", tmp_path / "run",
-                 "--set", "training.learning_rate=1e30", "--set", "training.steps_per_epoch=3")  # fmt: skip
+def a_step(poisoned: int) -> Callable[[keras.Model, Any], Any]:
+    """What `keras.Model.train_step` does, but for one step after which all weights are NaN."""
+    step = keras.Model.train_step
+
+    def train_step(model: keras.Model, data: Any) -> Any:
+        logs = step(model, data)
+        for weight in model.trainable_weights:
+            nan = tf.where(model.optimizer.iterations == poisoned, np.nan, 0.0)
+            weight.assign(weight + tf.cast(nan, weight.dtype))
+        return logs
+
+    return train_step
+
+
+@pytest.mark.parametrize("step", [11, 12, 15])
+def test_a_loss_that_is_no_number_leaves_the_last_finite_state(
+    step: int, run: Run, data_root: Path, unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the first step of the third epoch, in a later one, and by the last one, as the validation finds. What went
+    wrong for a moment goes on as if nothing had been."""
+    workdir = tmp_path / "run"
+    with monkeypatch.context() as broken:
+        broken.setattr(keras.Model, "train_step", a_step(step))
+        result = run(*arguments(workdir, data_root))
     assert result.exit_code == 1
     (error,) = [line for line in result.output.splitlines() if line.startswith("Error:")]
-    assert "training.learning_rate" in error
+    assert "loss is nan in epoch 3; the state after epoch 2 is kept" in error
+    assert "--resume --set training.learning_rate=" in error
+    assert not (workdir / "model.keras").exists()
+    assert read_history(workdir) == read_history(unbroken)[:2]
+    latest = keras.saving.load_model(workdir / "latest.keras")
+    assert all(np.isfinite(value).all() for value in [*latest.get_weights(), *latest.optimizer.variables])
+    result = run(*arguments(workdir, data_root, "--resume"))
+    assert result.exit_code == 0, result.output
+    assert read_history(workdir) == read_history(unbroken)
+    np.testing.assert_equal(weights_of(workdir), weights_of(unbroken))
+
+
+def test_a_rate_that_is_too_high_is_told_and_a_lower_one_goes_on(run: Run, data_root: Path, tmp_path: Path) -> None:
+    def trained_at(rate: str, *more: str) -> Result:
+        return run("train", "tiny", "--data", data_root, "-o", tmp_path / "run", "--set", "training.epochs=1",
+                   "--set", "training.steps_per_epoch=3", "--set", f"training.learning_rate={rate}", *more)  # fmt: skip
+
+    result = trained_at("1e30")
+    assert result.exit_code == 1
+    (error,) = [line for line in result.output.splitlines() if line.startswith("Error:")]
+    assert "no epoch is behind it: go on from there with a lower training.learning_rate" in error
     assert not (tmp_path / "run" / "model.keras").exists()
+    result = trained_at("1e-3", "--resume")
+    assert result.exit_code == 0, result.output
+    assert record_of(tmp_path / "run")["epochs"] == 1
+
+
+def limited(megabytes: float, workdir: Path, root: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """Train in another process, in which no file may grow longer: writes fail as they do on a full disk."""
+    code = (
+        "import resource, sys; from tfwavesep_cli.main import main; "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({int(megabytes * 1e6)}, -1)); main()"
+    )
+    command = [sys.executable, "-c", code, *arguments(workdir, root, *more)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_a_full_disk_is_told_and_the_training_goes_on_when_there_is_room(
+    killed: Path, unbroken: Path, run: Run, data_root: Path, tmp_path: Path
+) -> None:
+    workdir = Path(shutil.copytree(killed, tmp_path / "run"))
+    before = (workdir / "latest.keras").read_bytes()
+    result = limited(0.02, workdir, data_root, "--resume")
+    assert result.returncode == 1
+    errors = result.stderr.splitlines()
+    assert "Traceback" not in result.stderr
+    assert re.search(r"Error: .*: cannot be written \(is the disk full\?\).*--resume goes on", errors[-1])
+    assert (workdir / "latest.keras").read_bytes() == before
+    assert not [path for path in workdir.iterdir() if path.name.startswith(".")]
+    result = run(*arguments(workdir, data_root, "--resume"))
+    assert result.exit_code == 0, result.output
+    assert read_history(workdir) == read_history(unbroken)
+    np.testing.assert_equal(weights_of(workdir), weights_of(unbroken))
+
+
+def test_what_may_change_goes_on_and_is_remembered(run: Run, unbroken: Path, data_root: Path, tmp_path: Path) -> None:
+    """More epochs, at another rate: the epochs that were there stay, and those that come are at the new rate."""
+    workdir = Path(shutil.copytree(unbroken, tmp_path / "run"))
+    more = ("--set", "training.epochs=7", "--set", "training.learning_rate=1e-5")
+    result = run("train", "--resume", "--data", data_root, "-o", workdir, *more)
+    assert result.exit_code == 0, result.output
+    told = "after epoch 5 training.epochs is 7 (5 before), training.learning_rate is 1e-05 (0.003 before)"
+    assert told in result.output
+    history = read_history(workdir)
+    assert history[:5] == read_history(unbroken)
+    assert [row["epoch"] for row in history] == list(range(7))
+    assert abs(history[6]["val_loss"] - history[5]["val_loss"]) < abs(history[4]["val_loss"] - history[3]["val_loss"])
+    values = {"training.epochs": [5, 7], "training.learning_rate": [0.003, 1e-5]}
+    assert record_of(workdir)["changes"] == [{"after_epoch": 5, "values": values}]
+    assert record_of(workdir)["preset"]["training"]["epochs"] == 7
+
+
+def test_what_has_stopped_goes_on_with_another_rate(
+    stopped: tuple[Path, Preset], data_root: Path, tmp_path: Path
+) -> None:
+    """Patience begins anew where something was changed, and the best so far stays the best."""
+    workdir = Path(shutil.copytree(stopped[0], tmp_path / "run"))
+    before = read_history(workdir)
+    calm = override(stopped[1], ["training.learning_rate=1e-9", "training.weight_decay=1e-9"])
+    train(calm, data_root, workdir, resume=True, report=lambda line: None)
+    history = read_history(workdir)
+    assert history[: len(before)] == before
+    assert len(history) == len(before) + stopped[1].training.patience
+    assert record_of(workdir)["best_epoch"] == record_of(stopped[0])["best_epoch"]
 
 
 def the_same(preset: Preset) -> Preset:
@@ -249,7 +373,12 @@ def another_seed(preset: Preset) -> Preset:
     [
         (the_same, False, OutputExistsError, "--resume"),
         (another_seed, False, OutputExistsError, "--resume"),
-        (another_seed, True, ModelError, r"training\.seed \(0 there, 1 asked for\)"),
+        (
+            another_seed,
+            True,
+            ModelError,
+            r"training\.seed \(0 there, 1 asked for\); .* may differ in training\.epochs, ",
+        ),
     ],
 )
 def test_a_training_that_is_there_is_kept(
@@ -292,9 +421,24 @@ def test_an_unknown_loss_is_refused_before_the_data_is_touched(tiny: Preset, tmp
     assert not (tmp_path / "run").exists()
 
 
-def test_going_on_with_other_data_is_refused(trained: Path, tiny: Preset, data_root: Path, tmp_path: Path) -> None:
+def fewer(root: Path) -> None:
+    shutil.rmtree(root / "train" / "train 0")
+
+
+def edited_in_place(root: Path) -> None:
+    """One sample of one stem."""
+    file = root / "train" / "train 0" / "bass.wav"
+    data = bytearray(file.read_bytes())
+    data[len(data) // 3] ^= 1
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize("change", [fewer, edited_in_place])
+def test_going_on_with_other_data_is_refused(
+    change: Callable[[Path], None], trained: Path, tiny: Preset, data_root: Path, tmp_path: Path
+) -> None:
     other = shutil.copytree(data_root, tmp_path / "other")
-    shutil.rmtree(other / "train" / "train 0")
+    change(other)
     two_epochs = override(tiny, ["training.epochs=2"])
     with pytest.raises(ModelError, match="on other data"):
         train(two_epochs, other, trained, resume=True)

@@ -15,19 +15,43 @@ import keras
 import tensorflow as tf
 
 from tfwavesep import models
-from tfwavesep.config import Preset, preset_from_dict, read_json, write_json
+from tfwavesep.config import Preset, TrainingConfig, preset_from_dict, read_json, write_json
 from tfwavesep.data import examples
-from tfwavesep.errors import ConfigError, ModelError, OutputExistsError
+from tfwavesep.errors import ConfigError, ModelError, OutputError, OutputExistsError
 from tfwavesep.places import atomic
 from tfwavesep.training import hosts, losses, trained
-from tfwavesep.training.callbacks import Checkpoint, CpuBudget, EarlyStopping, Progress, Report, has_stopped
-from tfwavesep.training.runs import BEST, CONFIG, DATA, HISTORY, LATEST, MODEL, RECORD, read_history, write_history
+from tfwavesep.training.callbacks import (
+    Checkpoint,
+    CpuBudget,
+    EarlyStopping,
+    Finite,
+    Picture,
+    Progress,
+    Report,
+    has_stopped,
+)
+from tfwavesep.training.runs import (
+    BEST,
+    CHANGEABLE,
+    CONFIG,
+    DATA,
+    HISTORY,
+    LATEST,
+    MODEL,
+    RECORD,
+    Changes,
+    changes,
+    differences,
+    note_changes,
+    read_history,
+    write_history,
+)
 from tfwavesep.training.trained import Trained
 
 
 def train(
     preset: Preset,
-    root: Path,
+    roots: Path | Sequence[Path],
     workdir: Path,
     extra: tuple[str, ...] = (),
     resume: bool = False,
@@ -39,12 +63,14 @@ def train(
 
     Args:
         preset: what to train, on what, how.
-        root: data root, see `data.find_tracks`.
+        roots: data roots, one or several, see `data.tracks.find_songs`.
         workdir: folder for everything this training writes: `config.json` (the preset as it was resolved),
-            `data.json` (what it is trained on), `history.csv`, TensorBoard's `logs/`, `latest.keras` (with the
-            optimizer's state), `best.weights.h5`, and at the end `model.keras` and `run.json`.
+            `data.json` (what it is trained on), `history.csv` and, if matplotlib is there, `history.png`, TensorBoard's
+            `logs/`, `latest.keras` (with the optimizer's state), `best.keras`, and at the end `model.keras` and
+            `run.json`.
         extra: further material for single stems, see `data.tracks.find_extra`.
-        resume: go on with the training that `workdir` holds, if it holds one.
+        resume: go on with the training that `workdir` holds, if it holds one; of the preset `runs.CHANGEABLE` may
+            differ.
         report: takes lines for people.
         start: a network whose weights the new one begins with, as far as they fit, instead of random ones; those of an
             ensemble begin with its networks, one each.
@@ -57,42 +83,44 @@ def train(
             this model, see `losses.make`.
         OutputExistsError: `workdir` holds a training and `resume` was not asked for.
         ModelError: `workdir` holds a training of another preset, or on other data.
-        DataError: the data root has too few tracks.
+        AudioError, DataError: the data cannot be used, see `data.examples.open_datasets`.
+        TrainingError: the loss is no longer a finite number; the state before is kept.
+        OutputError: something cannot be written; what was trained so far is kept.
     """
     strategy = _strategy()
     _check_hosts(preset)
     if preset.members:
-        return _train_members(preset, root, workdir, extra, resume, report, start)
-    _check_workdir(workdir, preset, resume)
+        return _train_members(preset, roots, workdir, extra, resume, report, start)
+    changed = _check_workdir(workdir, preset, resume)
     hosts.join(preset.training.batch_size)
     report = report if hosts.is_first() else _to_nobody
     losses.make(preset.loss.name, preset.loss.options, preset.model.targets)  # before hours of decoding
     if resume and not (workdir / CONFIG).exists():
         report(f"{workdir}: holds no training to go on with; a new one begins")
-    report(f"{preset.name}: preparing {root}")
-    datasets = examples.open_datasets(preset, root, extra)
+    report(f"{preset.name}: preparing {roots if isinstance(roots, Path) else ', '.join(map(str, roots))}")
+    datasets = examples.open_datasets(preset, roots, extra, report=report)
     basis = datasets.record() | ({"start": start.record_of_start()} if start else {})
     _check_basis(workdir, basis)
     hosts.wait()
-    if hosts.is_first():
-        write_json(workdir / DATA, basis)
-        write_json(workdir / CONFIG, preset.to_dict())
     keras.utils.set_random_seed(preset.training.seed)
     with _precision(preset), strategy.scope():
-        model, past = _start(preset, workdir, start, report)
+        model, past = _start(preset, workdir, changed, start, report)
+        _claim(workdir, preset, basis, changed, len(past), report)
         config = preset.training
+        since = min(len(past), max((row["after_epoch"] for row in changes(workdir)), default=0))
         first_step = len(past) * config.steps_per_epoch
         report(_summary(preset, datasets, model, len(past)))
-        model.fit(
-            examples.training_batches(datasets.mixer, config.batch_size, first_step),
-            validation_data=_whole_batches(datasets.valid, config.batch_size),
-            steps_per_epoch=config.steps_per_epoch,
-            initial_epoch=config.epochs if has_stopped(past, config) else len(past),
-            epochs=config.epochs,
-            callbacks=_callbacks(preset, workdir, past, report),
-            shuffle=False,
-            verbose=0,
-        )
+        with _kept(workdir):
+            model.fit(
+                examples.training_batches(datasets.mixer, config.batch_size, first_step),
+                validation_data=_whole_batches(datasets.valid, config.batch_size),
+                steps_per_epoch=config.steps_per_epoch,
+                initial_epoch=config.epochs if has_stopped(past, config, since) else len(past),
+                epochs=config.epochs,
+                callbacks=_callbacks(preset, workdir, past, since, report),
+                shuffle=False,
+                verbose=0,
+            )
     if hosts.is_first():
         with hosts.alone():
             _finish(preset, workdir, basis, report)
@@ -102,7 +130,7 @@ def train(
 
 def _train_members(
     preset: Preset,
-    root: Path,
+    roots: Path | Sequence[Path],
     workdir: Path,
     extra: tuple[str, ...],
     resume: bool,
@@ -114,7 +142,7 @@ def _train_members(
     if not (folders[0] / CONFIG).exists():
         _check_free(workdir)
     for member, folder, begun in zip(preset.members, folders, starts, strict=True):
-        train(member, root, folder, extra, resume, report, begun)
+        train(member, roots, folder, extra, resume, report, begun)
     if hosts.is_first():
         with hosts.alone():
             together = trained.join([trained.read(folder) for folder in folders])
@@ -154,23 +182,52 @@ def _whole_batches(batches: tf.data.Dataset, size: int) -> tf.data.Dataset:
     return batches.unbatch().batch(size, drop_remainder=True) if hosts.count() > 1 else batches
 
 
-def _check_workdir(workdir: Path, preset: Preset, resume: bool) -> None:
-    """The folder must be free, or hold this very training if it is to go on."""
+def _check_workdir(workdir: Path, preset: Preset, resume: bool) -> Changes:
+    """The folder must be free, or hold this training if it is to go on; returns what is changed of it."""
     config = workdir / CONFIG
     if not config.exists():
         _check_free(workdir)
-        return
+        return {}
     if not resume:
         raise OutputExistsError(f"{workdir}: holds a training already; --resume goes on with it, or choose another")
     there = preset_from_dict(read_json(config))
-    different = _differences(there.to_dict(), preset.to_dict())
-    if different:
-        raise ModelError(f"{workdir}: holds a training of '{there.name}' that differs in {', '.join(different)}")
+    different = differences(there.to_dict(), preset.to_dict())
+    fixed = [
+        f"{key} ({old!r} there, {new!r} asked for)" for key, (old, new) in different.items() if key not in CHANGEABLE
+    ]
+    if fixed:
+        raise ModelError(
+            f"{workdir}: holds a training of '{there.name}' that differs in {', '.join(fixed)}; "
+            f"a training that goes on may differ in {', '.join(CHANGEABLE)} only"
+        )
+    return different
+
+
+def _claim(workdir: Path, preset: Preset, basis: dict[str, Any], changed: Changes, epochs: int, report: Report) -> None:
+    """Write down what is trained here, on what, and what is changed of it."""
+    if changed:
+        told = ", ".join(f"{key} is {new!r} ({old!r} before)" for key, (old, new) in changed.items())
+        report(f"{preset.name}: after epoch {epochs} {told}")
+    if hosts.is_first():
+        if changed:
+            note_changes(workdir, epochs, changed)
+        write_json(workdir / DATA, basis)
+        write_json(workdir / CONFIG, preset.to_dict())
+    hosts.wait()
 
 
 def _check_free(workdir: Path) -> None:
     if workdir.exists() and not (workdir.is_dir() and not any(workdir.iterdir())):
         raise OutputExistsError(f"{workdir}: is not empty and holds no training; choose another folder")
+
+
+@contextmanager
+def _kept(workdir: Path) -> Iterator[None]:
+    """Whoever cannot write is told that the training is not lost."""
+    try:
+        yield
+    except OutputError as error:
+        raise OutputError(f"{error}; what {workdir} holds is whole: --resume goes on with it") from error
 
 
 def _check_basis(workdir: Path, basis: dict[str, Any]) -> None:
@@ -182,17 +239,6 @@ def _check_basis(workdir: Path, basis: dict[str, Any]) -> None:
         raise ModelError(f"{workdir}: holds a training that began otherwise; go on with the same --from")
     if there != basis:
         raise ModelError(f"{workdir}: holds a training on other data; go on with the same --data and --extra")
-
-
-def _differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> list[str]:
-    names: list[str] = []
-    for key in sorted(there.keys() | here.keys()):
-        old, new = there.get(key), here.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            names += _differences(old, new, f"{prefix}{key}.")
-        elif old != new:
-            names.append(f"{prefix}{key} ({old!r} there, {new!r} asked for)")
-    return names
 
 
 @contextmanager
@@ -230,9 +276,10 @@ def _machines(tf_config: str) -> int:
 
 
 def _start(
-    preset: Preset, workdir: Path, start: Trained | None, report: Report
+    preset: Preset, workdir: Path, changed: Changes, start: Trained | None, report: Report
 ) -> tuple[keras.Model, list[dict[str, float]]]:
-    """A new model, or the latest with its optimizer; and the rows of the epochs it has behind it."""
+    """A new model, or the latest with its optimizer, changed as it was asked for; and the rows of the epochs it has
+    behind it."""
     latest = workdir / LATEST
     if not latest.exists():
         if hosts.is_first():
@@ -243,6 +290,8 @@ def _start(
         model.compile(_optimizer(preset), losses.make(preset.loss.name, preset.loss.options, preset.model.targets))
         return model, []
     model = models.load(latest)
+    if changed:
+        _retune(model.optimizer, preset.training)
     epochs = int(model.optimizer.iterations) // preset.training.steps_per_epoch
     past = [row for row in read_history(workdir) if row["epoch"] < epochs]
     hosts.wait()  # for all to have read it
@@ -262,47 +311,64 @@ def _begin_with(model: keras.Model, start: Trained, report: Report) -> None:
 def _optimizer(preset: Preset) -> keras.optimizers.Optimizer:
     """Adam, as in the paper's released code (1e-3, no schedule there)."""
     config = preset.training
-    rate: Any = config.learning_rate
-    if config.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, config.epochs * config.steps_per_epoch)
     average: dict[str, Any] = {"use_ema": True, "ema_momentum": config.average} if config.average else {}
-    return keras.optimizers.Adam(rate, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm, **average)
+    return keras.optimizers.Adam(
+        _rate(config), weight_decay=config.weight_decay, global_clipnorm=config.clip_norm, **average
+    )
+
+
+def _rate(config: TrainingConfig) -> Any:
+    """The learning rate, or its schedule."""
+    if config.schedule == "constant":
+        return config.learning_rate
+    return keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * config.steps_per_epoch)
+
+
+def _retune(optimizer: keras.optimizers.Optimizer, config: TrainingConfig) -> None:
+    """Go on with another rate, and with all that is like it, but with the moments that were gathered."""
+    optimizer.learning_rate = _rate(config)
+    optimizer.weight_decay = config.weight_decay
+    optimizer.global_clipnorm = config.clip_norm
 
 
 def _callbacks(
-    preset: Preset, workdir: Path, past: list[dict[str, float]], report: Report
+    preset: Preset, workdir: Path, past: list[dict[str, float]], since: int, report: Report
 ) -> list[keras.callbacks.Callback]:
     config = preset.training
     seconds = config.steps_per_epoch * config.batch_size * preset.data.target_length / preset.model.sample_rate
     losses_before = [row["val_loss"] for row in past]
-    budget = [CpuBudget(config.cpu_seconds, past[-1]["cpu_seconds"] if past else 0.0)] if config.cpu_seconds else []
+    budget = (
+        [CpuBudget(config.cpu_seconds, past[-1].get("cpu_seconds", 0.0) if past else 0.0)] if config.cpu_seconds else []
+    )
     # The averages take the weights' place during validation; the checkpoint comes first, to meet them still there.
     averages = [keras.callbacks.SwapEMAWeights()] if config.average else []
     written = [
-        keras.callbacks.CSVLogger(str(workdir / HISTORY), append=True),
         keras.callbacks.TensorBoard(str(workdir / "logs")),
-        Checkpoint(workdir, losses_before),
+        Checkpoint(workdir, past),
+        Picture(workdir),
     ]
     return [
-        keras.callbacks.TerminateOnNaN(),
+        Finite(config.learning_rate),
         *budget,
         *(written if hosts.is_first() else []),
         *averages,
-        EarlyStopping(config.patience, losses_before),
+        EarlyStopping(config.patience, losses_before, since),
         Progress(config.epochs, seconds, min(losses_before, default=float("inf")), report),
     ]
 
 
 def _summary(preset: Preset, datasets: examples.Datasets, model: keras.Model, epochs_done: int) -> str:
     extra = "".join(f", {count} files of extra {stem}" for stem, count in datasets.extra.items())
+    few = {target: counts for target, counts in datasets.known.items() if counts[0] < datasets.songs or not counts[1]}
+    told = "".join(f", {target} in {one} ({other} to validate on)" for target, (one, other) in few.items())
     again = f"; going on after epoch {epochs_done}" if epochs_done else ""
-    return f"{preset.name}: {model.count_params():,} parameters, {datasets.songs} songs{extra}{again}"
+    return f"{preset.name}: {model.count_params():,} parameters, {datasets.songs} songs{told}{extra}{again}"
 
 
 def _finish(preset: Preset, workdir: Path, basis: dict[str, Any], report: Report) -> Path:
     """Write the best weights as a float32 model without its optimizer, and the run's record."""
     if not (workdir / BEST).exists():
-        raise ModelError(f"{workdir}: no epoch ended with a finite validation loss; lower training.learning_rate")
+        raise ModelError(f"{workdir}: has lost its {BEST}; train anew in another folder")
     model = models.build(preset.architecture, preset.model)
     model.load_weights(workdir / BEST)
     _save(model, workdir)
@@ -319,6 +385,7 @@ def _finish(preset: Preset, workdir: Path, basis: dict[str, Any], report: Report
         "epochs": len(history),
         "best_epoch": int(best["epoch"]) + 1,
         "val_loss": best["val_loss"],
+        "changes": changes(workdir),
     }
     write_json(workdir / RECORD, record)
     report(f"best: epoch {record['best_epoch']}, validation loss {best['val_loss']:.4f}; wrote {workdir / MODEL}")
