@@ -113,7 +113,7 @@ def test_what_was_scored_is_not_scored_again(model: Path, root: Path, folder: Pa
 def test_another_model_or_subset_is_refused(
     model: Path, root: Path, data_root: Path, folder: Path, form: str, subset: str
 ) -> None:
-    with pytest.raises(OutputExistsError, match="another model, subset or data"):
+    with pytest.raises(OutputExistsError, match="another model, subset, data or metric"):
         evaluate(str(model / form), data_root if subset == "train" else root, subset, folder)
 
 
@@ -121,9 +121,40 @@ def test_other_music_of_the_same_names_is_refused(model: Path, root: Path, folde
     """The scores are the first's; a copy of it elsewhere is no other."""
     before = (folder / "scores.json").read_bytes()
     evaluate(str(model), Path(shutil.copytree(root, tmp_path / "copy")), "test", folder)
-    with pytest.raises(OutputExistsError, match="another model, subset or data"):
+    with pytest.raises(OutputExistsError, match="another model, subset, data or metric"):
         evaluate(str(model), break_tracks(root, tmp_path / "other", "first"), "test", folder)
     assert (folder / "scores.json").read_bytes() == before
+
+
+def test_another_metric_is_refused(model: Path, root: Path, folder: Path) -> None:
+    with pytest.raises(OutputExistsError, match="another model, subset, data or metric"):
+        evaluate(str(model), root, "test", folder, metric="sdr")
+
+
+def test_what_can_be_scored_is(run: Run, model: Path, root: Path, scored: tuple[Path, Scores], tmp_path: Path) -> None:
+    """SDR alone is the same; a stem that is silent, and what is not known of a track, has "-", and all else counts."""
+    data = Path(shutil.copytree(root, tmp_path / "root"))
+    bass, sample_rate = soundfile.read(data / "test" / "first" / "bass.wav")
+    silent = Path(shutil.copytree(data / "test" / "first", data / "test" / "no bass"))
+    soundfile.write(silent / "bass.wav", 0 * bass, sample_rate)
+    singing = Path(shutil.copytree(data / "test" / "first", data / "test" / "singing"))
+    for stem in ("drums", "bass", "other"):
+        (singing / f"{stem}.wav").unlink()
+    result = run("evaluate", model, "--data", data, "--subset", "test", "-o", tmp_path / "scores", "--metric", "sdr")
+    assert result.exit_code == 0, result.output
+    assert "SIR" not in result.output
+    header, _, first, no_bass, second, sang = (tmp_path / "scores" / "tracks.md").read_text().splitlines()[2:]
+    place = [cell.strip() for cell in header.split("|")].index("bass")
+    cells = {
+        line.split("|")[1].strip(): [c.strip() for c in line.split("|")] for line in (first, no_bass, second, sang)
+    }
+    assert {name: [t for t in TARGETS if row[2 + TARGETS.index(t)] == "-"] for name, row in cells.items()} == {
+        "first": [], "second": [], "no bass": ["bass"], "singing": ["drums", "bass", "other"],
+    }  # fmt: skip
+    assert place == 2 + TARGETS.index("bass")
+    assert cells["singing"][2] == cells["first"][2]  # vocals
+    values = scored[1].values[0, :, METRICS.index("SDR")]
+    assert [f"{value:.2f}" for value in values[:, 0]] == cells["first"][2:-1]
 
 
 def break_tracks(root: Path, copy: Path, *names: str) -> Path:

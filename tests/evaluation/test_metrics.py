@@ -2,14 +2,16 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 from conftest import synthetic_stems
 
+from tfwavesep.data import stempeg
 from tfwavesep.errors import AudioError
-from tfwavesep.evaluation import metrics
+from tfwavesep.evaluation import METRICS, Estimates, metrics
 from tfwavesep.evaluation.metrics import bss_eval, compare_files, ideal_ratio_mask, sdr, with_accompaniment
 
 RATE = 8000
@@ -28,6 +30,71 @@ def test_sdr_is_musevals() -> None:
         name = target["name"]
         expected = np.median([frame["metrics"]["SDR"] for frame in target["frames"]])
         assert sdr(references[name], estimates[name], RATE) == pytest.approx(expected, abs=0.01)
+
+
+FIVE = ("vocals", "drums", "bass", "other", "accompaniment")
+
+
+def song(seconds: float, channels: int, seed: int) -> tuple[Estimates, Estimates]:
+    """True stems and estimates of them, louder and softer; the second second of the drums is silent."""
+    references = {stem: 0.2 * noise(seconds, seed + i, channels) for i, stem in enumerate(FIVE[:4])}
+    references["drums"][RATE : 2 * RATE] = 0
+    loudness = np.linspace(0.1, 2, int(seconds * RATE))[:, np.newaxis]
+    estimates = {stem: 0.8 * audio + 0.1 * loudness * noise(seconds, 9, channels) for stem, audio in references.items()}
+    return with_accompaniment(references), with_accompaniment(estimates)
+
+
+def frames(text: str, metric: str) -> dict[str, list[float]]:
+    """Of a text in museval's schema, for each target."""
+    return {t["name"]: [frame["metrics"][metric] for frame in t["frames"]] for t in json.loads(text)["targets"]}
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_scores_are_those_of_musevals_own_way(metric: str) -> None:
+    stempeg.ensure()
+    import museval
+
+    references, estimates = song(3, 2, 0)
+    targets = {target: SimpleNamespace(audio=reference) for target, reference in references.items()}
+    track = SimpleNamespace(name="noise", rate=RATE, targets=targets, subset="")
+    theirs = frames(museval.eval_mus_track(track, estimates).json, metric)
+    ours = frames(bss_eval("noise", references, estimates, RATE), metric)
+    assert list(ours) == list(theirs)
+    for target in FIVE:
+        np.testing.assert_array_equal(ours[target], theirs[target])
+
+
+@pytest.mark.parametrize(("seconds", "channels"), [(3.7, 2), (3, 1), (0.6, 2)])
+def test_the_quick_way_gives_musevals_sdr(seconds: float, channels: int) -> None:
+    """Frame by frame, also which have none; and nothing else."""
+    references, estimates = song(seconds, channels, 5)
+    estimates["bass"][2 * RATE :] = 0
+    slow, quick = (bss_eval("noise", references, estimates, RATE, quick=quick) for quick in (False, True))
+    expected, found = frames(slow, "SDR"), frames(quick, "SDR")
+    assert found.keys() == expected.keys()
+    for target in FIVE:
+        np.testing.assert_allclose(found[target], expected[target], atol=1e-4)
+    assert np.isnan(list(frames(quick, "SIR").values())).all()
+
+
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("silent", FIVE)
+def test_one_silent_stem_leaves_the_others_their_scores(silent: str, quick: bool) -> None:
+    """Without it they are scored as if it had never been."""
+    references, estimates = song(3, 1, 0)
+    references[silent] = 0 * references[silent]
+    scores = frames(bss_eval("noise", references, estimates, RATE, quick=quick), "SDR")
+    assert set(scores) == set(FIVE) - {silent}
+    for target, values in scores.items():
+        (reference, estimate) = (each[target][2 * RATE :] for each in (references, estimates))
+        assert values[2] == pytest.approx(sdr(reference, estimate, RATE), abs=1e-4)
+
+
+def test_a_stem_alone_has_no_interference() -> None:
+    references, estimates = song(2, 1, 0)
+    text = bss_eval("noise", {"vocals": references["vocals"]}, estimates, RATE)
+    assert np.isnan(frames(text, "SIR")["vocals"]).all()
+    assert np.isfinite(frames(text, "SAR")["vocals"]).all()
 
 
 def test_a_second_of_silence_in_an_estimate_counts() -> None:

@@ -20,11 +20,19 @@ from tfwavesep.evaluation.metrics import Estimates
 from tfwavesep.evaluation.scores import NOTHING, ORACLE, Report, Scores, collect, write_results
 from tfwavesep.places import atomic
 from tfwavesep.separation import Separator
-from tfwavesep.stems import weights
+from tfwavesep.stems import known, weights
 from tfwavesep.store import locate
 
 
-def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int = 1, report: Report = print) -> Scores:
+def evaluate(
+    model: str,
+    root: Path,
+    subset: str,
+    folder: Path,
+    jobs: int = 1,
+    report: Report = print,
+    metric: str = "museval",
+) -> Scores:
     """Score a model on a data root.
 
     Args:
@@ -35,18 +43,19 @@ def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int = 1, r
             and, if matplotlib is there, `boxplot.png`. Tracks scored there before are not scored again.
         jobs: tracks scored at the same time.
         report: takes lines for people.
+        metric: "museval" for all metrics, or "sdr" for SDR alone, quickly; see `metrics.bss_eval`.
 
     Raises:
-        OutputExistsError: `folder` holds scores of another model, subset or data.
+        OutputExistsError: `folder` holds scores of another model, subset or data, or by another metric.
         DataError: the data root has no tracks, or a file of theirs cannot be read.
     """
-    tracks = find_tracks(root, subset)
+    tracks = find_tracks(root, subset, lambda place, why: report(f"left out: {place}: {why}"))
     path = locate(model)
     targets = scored_targets(Separator.load(str(path)).targets)
-    about = {"subset": subset, "model_sha256": model_sha256(model)}
+    about = {"subset": subset, "model_sha256": model_sha256(model)} | ({"metric": metric} if metric == "sdr" else {})
     _claim(folder, {"model": model, **about, "data": fingerprint(tracks), "targets": list(targets)})
     failed: dict[str, str] = {}
-    tasks = [_Task(str(path), str(root), subset, number, str(folder)) for number in range(len(tracks))]
+    tasks = [_Task(str(path), str(root), subset, number, str(folder), metric) for number in range(len(tracks))]
     for done, (track, error) in enumerate(zip(tracks, _run(tasks, jobs), strict=True), start=1):
         if error:
             failed[track.name] = error
@@ -65,7 +74,9 @@ def _claim(folder: Path, about: dict[str, Any]) -> None:
     """Make the folder this evaluation's own, or make sure that it is."""
     path = folder / "evaluation.json"
     if path.exists() and read_json(path) != about:
-        raise OutputExistsError(f"{folder}: holds scores of another model, subset or data; choose another folder")
+        raise OutputExistsError(
+            f"{folder}: holds scores of another model, subset, data or metric; choose another folder"
+        )
     write_json(path, about)
 
 
@@ -76,6 +87,7 @@ class _Task:
     subset: str
     number: int
     folder: str
+    metric: str = "museval"
 
 
 def _run(tasks: list[_Task], jobs: int) -> Iterator[str | None]:
@@ -120,27 +132,31 @@ def _evaluate_track(task: _Task) -> str | None:
     """Score all methods on one track; returns what went wrong."""
     separator, tracks = _open(task.model, task.root, task.subset)
     try:
-        score_track(tracks[task.number], separator, Path(task.folder))
+        score_track(tracks[task.number], separator, Path(task.folder), task.metric)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return None
 
 
-def score_track(track: Track, separator: Separator, folder: Path) -> None:
-    """Score the model and the two rows it is compared with on one track, and write what is not there yet."""
+def score_track(track: Track, separator: Separator, folder: Path, metric: str = "museval") -> None:
+    """Score the model and the two rows it is compared with on one track, in what is known of it, and write what is not
+    there yet."""
     paths = {method: folder / method / f"{track.name}.json" for method in ("model", NOTHING, ORACLE)}
     if all(path.exists() for path in paths.values()):
         return
     mixture, stems, sample_rate = track.load()
     targets = scored_targets(separator.targets)
-    references = dict(zip(targets, metrics.rounded(np.einsum("ts,slc->tlc", weights(targets), stems)), strict=True))
+    true = dict(zip(targets, metrics.rounded(np.einsum("ts,slc->tlc", weights(targets), stems)), strict=True))
+    references = {
+        target: true[target] for target, is_known in zip(targets, known(track.rest, targets), strict=True) if is_known
+    }
     methods: dict[str, Callable[[], Estimates]] = {
         "model": lambda: metrics.with_accompaniment(separator.separate(mixture, sample_rate)),
         NOTHING: lambda: {target: mixture / len(separator.targets) for target in targets},
-        ORACLE: lambda: metrics.with_accompaniment(metrics.ideal_ratio_mask(mixture, references, separator.targets)),
+        ORACLE: lambda: metrics.with_accompaniment(metrics.ideal_ratio_mask(mixture, true, separator.targets)),
     }
     for method, path in paths.items():
         if not path.exists():
-            text = metrics.bss_eval(track.name, references, methods[method](), sample_rate)
+            text = metrics.bss_eval(track.name, references, methods[method](), sample_rate, quick=metric == "sdr")
             with atomic(path) as temporary:
                 temporary.write_text(text, encoding="utf-8")

@@ -90,12 +90,14 @@ def _nanmedian(frames: list[float]) -> float:
 
 
 def table(scores: Scores) -> list[list[str]]:
-    """A header and one row for each method and metric, in dB; below the model's SDR, its interval or "-"."""
+    """A header and one row for each method and each metric that was asked for, in dB; below the model's SDR, its
+    interval. What has no score has "-"."""
     medians = scores.median()
     rows = [["method", "metric", *scores.targets]]
     for m, method in enumerate(scores.methods):
         for k, metric in enumerate(METRICS):
-            rows.append([method, metric, *(f"{value:.2f}" for value in medians[m, :, k])])
+            if k == METRICS.index("SDR") or not np.isnan(medians[:, :, k]).all():
+                rows.append([method, metric, *map(_shown, medians[m, :, k])])
     bounds = [scores.interval(0, t, METRICS.index("SDR")) for t in range(len(scores.targets))]
     interval = [
         scores.methods[0],
@@ -109,8 +111,12 @@ def table(scores: Scores) -> list[list[str]]:
 def track_table(scores: Scores) -> list[list[str]]:
     """A header and one row for each track: the model's SDR in dB, "-" where a reference is silent."""
     values = scores.values[0, :, METRICS.index("SDR")]
-    cells = [["-" if np.isnan(value) else f"{value:.2f}" for value in column] for column in values.T]
-    return [["track", *scores.targets], *([track, *row] for track, row in zip(scores.tracks, cells, strict=True))]
+    rows = [[track, *map(_shown, column)] for track, column in zip(scores.tracks, values.T, strict=True)]
+    return [["track", *scores.targets], *rows]
+
+
+def _shown(decibels: float) -> str:
+    return "-" if np.isnan(decibels) else f"{decibels:.2f}"
 
 
 def markdown(rows: list[list[str]]) -> str:
@@ -146,7 +152,8 @@ def write_results(folder: Path, scores: Scores, scored: dict[str, Any], report: 
         "about": about, **scored, "tracks": tracks, "failed": scores.failed, "scores": summary,
         "confidence": CONFIDENCE, "sdr_interval": intervals,
     }  # fmt: skip
-    heading = f"{tracks} tracks; museval (BSS Eval v4), {about}; interval over tracks by bootstrap.\n\n"
+    by = "SDR as museval's" if scored.get("metric") == "sdr" else "museval (BSS Eval v4)"
+    heading = f"{tracks} tracks; {by}, {about}; interval over tracks by bootstrap.\n\n"
     write_json(folder / "scores.json", values)
     _write(folder / "table.md", heading + markdown(table(scores)))
     _write(folder / "tracks.md", "SDR of the model in dB, median over 1-s frames.\n\n" + markdown(track_table(scores)))
