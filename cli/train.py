@@ -19,6 +19,8 @@ from .options import TRACKS, data_root
               help="More material for one stem, such as vocals=singing/. May be repeated.")  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
               help="Replace a value of the preset, such as training.epochs=10. May be repeated.")  # fmt: skip
+@click.option("--preview", type=click.IntRange(min=0), default=0, metavar="EPOCHS",
+              help="Every so many epochs, write the stems of 20 seconds of a validation song.")  # fmt: skip
 @click.option("--resume", is_flag=True,
               help="Go on with the training that the folder holds, if it holds one: without PRESET as it is, but for "
                    "what --set changes.")  # fmt: skip
@@ -29,6 +31,7 @@ def train(
     start: str | None,
     extra: tuple[str, ...],
     settings: tuple[str, ...],
+    preview: int,
     resume: bool,
 ) -> None:
     """Train PRESET, the name of one that comes with the package or the path of a json file.
@@ -52,5 +55,5 @@ def train(
         chosen = training.gently(begin)
     else:
         raise click.UsageError("what is to be trained? Name a PRESET, or a model with --from")
-    path = training.train(override(chosen, settings), roots, workdir, extra, resume, click.echo, begin)
+    path = training.train(override(chosen, settings), roots, workdir, extra, resume, click.echo, begin, preview)
     click.echo(f"Next: tfwavesep export {path} -o saved_models/NAME")

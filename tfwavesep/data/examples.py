@@ -296,6 +296,7 @@ class Datasets:
     Attributes:
         mixer: draws training examples.
         valid: fixed batches of `(mixture, references, known)`, see `Mixer.example`, the same in every epoch.
+        preview: of the same kind, fragments that follow one another in the first song to validate on.
         fingerprint: tells this data set from others.
         songs: to train on; each once, at however many speeds it is heard.
         known: for each target of the model, how many of the songs to train on, and of those to validate on, know it.
@@ -304,6 +305,7 @@ class Datasets:
 
     mixer: Mixer
     valid: tf.data.Dataset
+    preview: tf.data.Dataset
     fingerprint: str
     songs: int
     known: dict[str, tuple[int, int]]
@@ -356,10 +358,12 @@ def open_datasets(
     for target, (count, _) in known.items():
         if not count and target not in extras:
             raise DataError(f"{place}: no song to train on has {target}, which this model separates")
+    spread, consecutive = _validation(preset, valid, cache)
     everything = [*train, *valid, *(t for found in extras.values() for t in found)]
     return Datasets(
         _mixer(preset, train, extras, cache),
-        _validation(preset, valid, cache),
+        spread,
+        consecutive,
         tracks.fingerprint(everything),
         len(train),
         known,
@@ -418,16 +422,16 @@ def training_batches(mixer: Mixer, batch_size: int, first_step: int = 0) -> tf.d
     return examples.batch(batch_size, drop_remainder=True).prefetch(4).with_options(options)
 
 
-def _validation(preset: Preset, valid: list[Track], cache: Path) -> tf.data.Dataset:
-    """Fixed fragments, spread evenly over each track, mixed as the songs are."""
+def _validation(preset: Preset, valid: list[Track], cache: Path) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+    """Fixed fragments, mixed as the songs are: spread evenly over each track; and one after the other, from the middle
+    of the first."""
     model, length = preset.model, preset.data.target_length
     prepared = {stem: prepare(valid, stem, model, cache) for stem in STEMS}
     banks = {stem: Bank(p, model.channels, in_memory=False) for stem, p in prepared.items()}  # little of each is used
-    places = [
-        (track, start)
-        for track, samples in enumerate(prepared["vocals"].lengths)
-        for start in _spread(samples, length, int(VALIDATION_SECONDS * model.sample_rate))
-    ]
+    lengths, at_most = prepared["vocals"].lengths, int(VALIDATION_SECONDS * model.sample_rate)
+    spread = [(track, start) for track, samples in enumerate(lengths) for start in _spread(samples, length, at_most)]
+    begin = max(0, lengths[0] - at_most) // 2
+    consecutive = [(0, start) for start in range(begin, begin + min(lengths[0], at_most), length)]
     weights = tf.constant(stems.weights(model.targets))
     known = _known([track.rest for track in valid], model.targets)
 
@@ -436,10 +440,11 @@ def _validation(preset: Preset, valid: list[Track], cache: Path) -> tf.data.Data
         sources = tf.stack([banks[stem].fragment(place[0], start, inputs) for stem in STEMS])
         return *mix_down(sources, weights, model.context), known[place[0]]
 
-    fragments = tf.data.Dataset.from_tensor_slices(np.array(places, np.int64)).map(
-        _as_written(example), tf.data.AUTOTUNE
-    )
-    return fragments.batch(preset.training.batch_size).prefetch(4)
+    def fragments(places: list[tuple[int, int]]) -> tf.data.Dataset:
+        numbers = tf.data.Dataset.from_tensor_slices(np.array(places, np.int64))
+        return numbers.map(_as_written(example), tf.data.AUTOTUNE).batch(preset.training.batch_size).prefetch(4)
+
+    return fragments(spread), fragments(consecutive)
 
 
 def _spread(samples: int, length: int, at_most: int) -> list[int]:

@@ -30,6 +30,7 @@ from tfwavesep.training.callbacks import (
     Report,
     has_stopped,
 )
+from tfwavesep.training.preview import Preview
 from tfwavesep.training.runs import (
     BEST,
     CHANGEABLE,
@@ -57,6 +58,7 @@ def train(
     resume: bool = False,
     report: Report = print,
     start: Trained | None = None,
+    preview: int = 0,
 ) -> Path:
     """Train a preset. The networks of an ensemble are trained one after another, each by itself in a folder of its own,
     `workdir/1` and so on.
@@ -74,6 +76,8 @@ def train(
         report: takes lines for people.
         start: a network whose weights the new one begins with, as far as they fit, instead of random ones; those of an
             ensemble begin with its networks, one each.
+        preview: every so many epochs, stems of some seconds of a song to validate on are written, see
+            `preview.Preview`; never if 0.
 
     Returns:
         path of `model.keras`, the weights with the least validation loss.
@@ -90,7 +94,7 @@ def train(
     strategy = _strategy()
     _check_hosts(preset)
     if preset.members:
-        return _train_members(preset, roots, workdir, extra, resume, report, start)
+        return _train_members(preset, roots, workdir, extra, resume, report, start, preview)
     changed = _check_workdir(workdir, preset, resume)
     hosts.join(preset.training.batch_size)
     report = report if hosts.is_first() else _to_nobody
@@ -117,7 +121,9 @@ def train(
                 steps_per_epoch=config.steps_per_epoch,
                 initial_epoch=config.epochs if has_stopped(past, config, since) else len(past),
                 epochs=config.epochs,
-                callbacks=_callbacks(preset, workdir, past, since, report),
+                callbacks=_callbacks(
+                    preset, workdir, past, since, report, _preview(preset, workdir, datasets, preview)
+                ),
                 shuffle=False,
                 verbose=0,
             )
@@ -136,13 +142,14 @@ def _train_members(
     resume: bool,
     report: Report,
     start: Trained | None,
+    preview: int,
 ) -> Path:
     starts = _starts(preset, start)
     folders = [workdir / str(number) for number, _ in enumerate(preset.members, start=1)]
     if not (folders[0] / CONFIG).exists():
         _check_free(workdir)
     for member, folder, begun in zip(preset.members, folders, starts, strict=True):
-        train(member, roots, folder, extra, resume, report, begun)
+        train(member, roots, folder, extra, resume, report, begun, preview)
     if hosts.is_first():
         with hosts.alone():
             together = trained.join([trained.read(folder) for folder in folders])
@@ -331,8 +338,18 @@ def _retune(optimizer: keras.optimizers.Optimizer, config: TrainingConfig) -> No
     optimizer.global_clipnorm = config.clip_norm
 
 
+def _preview(preset: Preset, workdir: Path, datasets: examples.Datasets, every: int) -> list[keras.callbacks.Callback]:
+    model = preset.model
+    return [Preview(workdir, datasets.preview, model.targets, model.sample_rate, every)] if every else []
+
+
 def _callbacks(
-    preset: Preset, workdir: Path, past: list[dict[str, float]], since: int, report: Report
+    preset: Preset,
+    workdir: Path,
+    past: list[dict[str, float]],
+    since: int,
+    report: Report,
+    more: Sequence[keras.callbacks.Callback],
 ) -> list[keras.callbacks.Callback]:
     config = preset.training
     seconds = config.steps_per_epoch * config.batch_size * preset.data.target_length / preset.model.sample_rate
@@ -346,6 +363,7 @@ def _callbacks(
         keras.callbacks.TensorBoard(str(workdir / "logs")),
         Checkpoint(workdir, past),
         Picture(workdir),
+        *more,
     ]
     return [
         Finite(config.learning_rate),
