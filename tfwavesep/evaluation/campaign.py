@@ -20,7 +20,7 @@ from tfwavesep.evaluation.metrics import Estimates
 from tfwavesep.evaluation.scores import NOTHING, ORACLE, Report, Scores, collect, write_results
 from tfwavesep.places import atomic
 from tfwavesep.separation import Separator
-from tfwavesep.stems import weights
+from tfwavesep.stems import gathered, known, weights
 from tfwavesep.store import locate
 
 
@@ -57,8 +57,8 @@ def evaluate(model: str, root: Path, subset: str, folder: Path, jobs: int = 1, r
 
 
 def scored_targets(targets: tuple[str, ...]) -> tuple[str, ...]:
-    """What a model with these targets is scored on: each, and the accompaniment."""
-    return targets if "accompaniment" in targets else (*targets, "accompaniment")
+    """What a model with these targets is scored on: each that tracks have, and the accompaniment."""
+    return known(targets) if "accompaniment" in targets else (*known(targets), "accompaniment")
 
 
 def _claim(folder: Path, about: dict[str, Any]) -> None:
@@ -132,12 +132,12 @@ def score_track(track: Track, separator: Separator, folder: Path) -> None:
     if all(path.exists() for path in paths.values()):
         return
     mixture, stems, sample_rate = track.load()
-    targets = scored_targets(separator.targets)
+    estimated, targets = known(separator.targets), scored_targets(separator.targets)
     references = dict(zip(targets, metrics.rounded(np.einsum("ts,slc->tlc", weights(targets), stems)), strict=True))
     methods: dict[str, Callable[[], Estimates]] = {
-        "model": lambda: metrics.with_accompaniment(separator.separate(mixture, sample_rate)),
-        NOTHING: lambda: {target: mixture / len(separator.targets) for target in targets},
-        ORACLE: lambda: metrics.with_accompaniment(metrics.ideal_ratio_mask(mixture, references, separator.targets)),
+        "model": lambda: metrics.with_accompaniment(gathered(separator.separate(mixture, sample_rate))),
+        NOTHING: lambda: {target: mixture / len(estimated) for target in targets},
+        ORACLE: lambda: metrics.with_accompaniment(metrics.ideal_ratio_mask(mixture, references, estimated)),
     }
     for method, path in paths.items():
         if not path.exists():
