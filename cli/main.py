@@ -17,6 +17,7 @@ from tfwavesep.errors import TfwavesepError
 from .check import check
 from .evaluate import evaluate
 from .export import export
+from .import_model import import_model
 from .models import models
 from .progress import printable
 from .separate import separate
@@ -54,7 +55,7 @@ def cli(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for command in (separate, check, train, evaluate, export, models):
+for command in (separate, check, train, evaluate, export, import_model, models):
     cli.add_command(command)
 
 

@@ -64,10 +64,46 @@ def export_model(
         OutputError: `folder` cannot be written.
         OutputExistsError: `folder` exists; or is not a model, or holds something else too, and so is not overwritten.
     """
+    check(folder, overwrite, quantize, data)
+    source = trained.join([trained.read(run) for run in ([runs] if isinstance(runs, Path) else runs)])
+    return write_model(source, folder, licence, scores, overwrite, quantize, data)
+
+
+def check(folder: Path, overwrite: bool, quantize: str, data: Path | None) -> None:
+    """Refuse what `write_model` would refuse, before there is a network.
+
+    Raises:
+        ConfigError, DataError, OutputExistsError: as in `export_model`.
+    """
     quantization.check_form(quantize, music=data is not None)
     _check_place(folder, overwrite)
+    if data:
+        find_tracks(data, "valid")
+
+
+def write_model(
+    source: Trained,
+    folder: Path,
+    licence: str | None = None,
+    scores: Path | None = None,
+    overwrite: bool = False,
+    quantize: str = "none",
+    data: Path | None = None,
+) -> Path:
+    """What `export_model` does, of a network that is there.
+
+    Args:
+        source: the network, and all that is known of it.
+        folder, licence, scores, overwrite, quantize, data: as in `export_model`.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        ConfigError, DataError, ModelError, OutputError, OutputExistsError: as in `export_model`.
+    """
+    check(folder, overwrite, quantize, data)
     tracks = find_tracks(data, "valid") if data else []
-    source = trained.join([trained.read(run) for run in ([runs] if isinstance(runs, Path) else runs)])
     config = StoredConfig.of(source.preset.model)
     calibration = calibration_segments(data, config) if data and quantize == "int8" else []
     place = absolute(folder)
