@@ -43,7 +43,11 @@ SMALL["cascade"] = {
     ),
     "second": Member(
         architecture="banded_wavenet",
-        sizes={"stems": ["vocals", "drums", "bass", "other"], **json.loads(json.dumps(SMALL["banded_wavenet"]))},
+        sizes={
+            "stems": ["vocals", "drums", "bass", "other"],
+            "stacks": 1,
+            **json.loads(json.dumps(SMALL["banded_wavenet"])),
+        },
     ),
 }
 """Sizes that make each architecture small; one that is not named here is tested at its presets' sizes."""
