@@ -19,6 +19,7 @@ from .check import check
 from .data import data
 from .evaluate import evaluate
 from .export import export
+from .import_model import import_model
 from .models import models
 from .progress import printable, unheard
 from .separate import separate
@@ -57,7 +58,7 @@ def cli(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for command in (separate, check, data, train, evaluate, export, models, web):
+for command in (separate, check, data, train, evaluate, export, import_model, models, web):
     cli.add_command(command)
 
 

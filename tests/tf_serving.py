@@ -124,8 +124,9 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 def start_grpc(model: Model, port: int = 0) -> tuple[grpc.Server, int]:
-    """A server on a free port, or on this one."""
-    server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
+    """A server on a free port, or on this one. It takes messages of any length, as TensorFlow Serving does."""
+    options = [("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)]
+    server = grpc.server(ThreadPoolExecutor(8), options=options)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(model), server)
     port = server.add_insecure_port(f"localhost:{port}")
     server.start()

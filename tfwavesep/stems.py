@@ -28,6 +28,9 @@ PARTS: dict[str, tuple[str, ...]] = {
 Recipe = Mapping[str, float]
 """A sum of parts, each with its factor."""
 
+PIECES = {"piano": "other"}
+"""Stems that some models tell apart from one of the four, which then is without them. No track has them alone."""
+
 
 def weights(targets: Sequence[str]) -> np.ndarray:
     """Matrix that mixes stems into targets: `targets = weights @ stems`.
@@ -39,24 +42,34 @@ def weights(targets: Sequence[str]) -> np.ndarray:
         float32 `(len(targets), 4)`, columns in the order of `STEMS`.
 
     Raises:
-        ConfigError: a name is unknown.
+        ConfigError: a name is unknown, or one of `PIECES`.
 
     >>> weights(["vocals", "accompaniment"]).tolist()
     [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 1.0, 1.0]]
     """
     for target in targets:
+        if target in PIECES:
+            raise ConfigError(f"tracks have no {target} of its own: it is in their {PIECES[target]}")
         if target not in TARGETS:
             raise ConfigError(one_of("stem", target, TARGETS))
     return np.array([[stem in TARGETS[t] for stem in STEMS] for t in targets], np.float32)
 
 
 def sum_to_mixture(targets: Sequence[str]) -> bool:
-    """Whether these targets hold each of the four stems exactly once, so that they sum to the mixture.
+    """Whether these targets hold each of the four stems exactly once, so that they sum to the mixture; with each of
+    `PIECES` goes the stem that it is told apart from.
+
+    Raises:
+        ConfigError: a name is unknown.
 
     >>> sum_to_mixture(["vocals", "accompaniment"]), sum_to_mixture(["vocals", "drums"])
     (True, False)
+    >>> sum_to_mixture(["vocals", "piano", "drums", "bass", "other"]), sum_to_mixture(["accompaniment", "piano"])
+    (True, False)
     """
-    return bool((weights(targets).sum(axis=0) == 1).all())
+    pieces = [target for target in targets if target in PIECES]
+    apart = len(set(pieces)) == len(pieces) and all(PIECES[piece] in targets for piece in pieces)
+    return apart and bool((weights(in_tracks(targets)).sum(axis=0) == 1).all())
 
 
 def known(rest: Sequence[str], targets: Sequence[str]) -> np.ndarray:
@@ -127,3 +140,16 @@ def _combination(basis: Sequence[str], stems: Sequence[str]) -> Recipe | None:
 def _indicators(parts: Sequence[str]) -> np.ndarray:
     """Which stems each part is the sum of: `(parts, 4)`."""
     return np.array([[stem in PARTS[part] for stem in STEMS] for part in parts], float)
+
+
+def in_tracks(targets: Sequence[str]) -> tuple[str, ...]:
+    """Those of the targets that tracks have."""
+    return tuple(target for target in targets if target not in PIECES)
+
+
+def gathered(estimates: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Estimates as tracks have them: `PIECES` are added to the stems that they were told apart from."""
+    whole = {target: estimates[target] for target in in_tracks(list(estimates))}
+    for piece in estimates.keys() & PIECES.keys():
+        whole[PIECES[piece]] = whole[PIECES[piece]] + estimates[piece]
+    return whole

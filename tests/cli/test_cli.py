@@ -41,7 +41,7 @@ def test_music_is_found_in_the_same_way_by_all() -> None:
 
 
 def test_the_commands_are_the_librarys() -> None:
-    assert sorted(COMMANDS) == ["check", "evaluate", "export", "models", "separate", "train"]
+    assert sorted(COMMANDS) == ["check", "evaluate", "export", "import", "models", "separate", "train"]
 
 
 def error_line(result: Result) -> str:

@@ -5,13 +5,15 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
-from conftest import config_of
+from conftest import Run, config_of
 
 from tfwavesep import config, models
 from tfwavesep.errors import ModelError, OutputError, OutputExistsError, TfwavesepError
 from tfwavesep.release import export, signatures
 from tfwavesep.release.export import export_model
+from tfwavesep.separation import Separator
 
 
 def listing(folder: Path) -> dict[Path, bytes]:
@@ -216,3 +218,39 @@ def test_a_place_that_cannot_be_written_is_refused(trained: Path, tmp_path: Path
     with pytest.raises(OutputError, match="file: is a file, not a folder"):
         export_model(trained, tmp_path / "file" / "model")
     assert listing(tmp_path) == {tmp_path / "file": b"mine"}
+
+
+def test_one_model_of_two_that_work_one_after_the_other(model: Path, run: Run, tmp_path: Path) -> None:
+    """Other divided by the same model again: all of it belongs to other, so that nothing changes but the context."""
+    result = run("export", "--first", model, "--then", f"other={model}", "-o", tmp_path / "both")
+    assert result.exit_code == 0, result.output
+    about, one = config_of(tmp_path / "both"), config_of(model)
+    assert (about["architecture"], about["licence"]) == ("cascade", "CC0")
+    assert about["context"] == 2 * one["context"]
+    assert [member["preset"]["name"] for member in about["training"]["members"]] == ["tiny", "tiny"]
+    mixture = (0.1 * np.random.default_rng(0).standard_normal((9000, 1))).astype(np.float32)
+    expected, found = (Separator.load(str(path)).separate(mixture, 8000) for path in (model, tmp_path / "both"))
+    assert list(found) == list(expected)
+    for stem, samples in expected.items():
+        np.testing.assert_allclose(found[stem], samples, atol=1e-5)
+    assert "cascade of wavenet, wavenet" in run("models", tmp_path / "both").output
+
+
+@pytest.mark.parametrize(
+    ("then", "message"),
+    [
+        ("other", "--then other: must be STEM=MODEL, such as accompaniment=default"),
+        ("piano={model}", "unknown stem 'piano'"),
+        ("other=defualt", "unknown model 'defualt': did you mean 'default'?"),
+        ("other=default", "sample_rate is 44100, but 8000"),
+        (None, "name either RUNs, or both --first and --then"),
+    ],
+)
+def test_two_models_that_do_not_fit_are_refused(
+    then: str | None, message: str, model: Path, run: Run, tmp_path: Path
+) -> None:
+    options = [] if then is None else ["--then", then.format(model=model)]
+    result = run("export", "--first", model, *options, "-o", tmp_path / "both")
+    assert result.exit_code == (2 if then is None else 1)
+    assert message in result.output
+    assert not list(tmp_path.iterdir())

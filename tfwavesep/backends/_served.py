@@ -14,7 +14,8 @@ from tfwavesep.models import ModelConfig
 from tfwavesep.store import stored_config
 
 MESSAGE_LIMIT = 4 * 2**20 - 2**16
-"""Most bytes of samples in a request or an answer: gRPC's default limit is 4 MiB, and names take some of it."""
+"""Most bytes of samples in a request or an answer, but for networks that see far: what passes messages on may have
+gRPC's default limit of 4 MiB, and names take some of it. TensorFlow Serving itself takes up to 2 GiB."""
 
 DEADLINE = 60.0
 """Seconds to wait for an answer."""
@@ -27,16 +28,12 @@ ATTEMPTS = 5
 
 
 def window(config: ModelConfig) -> int:
-    """Most samples that a request may ask for so that neither it nor its answer exceeds `MESSAGE_LIMIT`.
-
-    Raises:
-        ModelError: the context alone is too long.
-    """
+    """Most samples that a request may ask for: so that neither it nor its answer exceeds `MESSAGE_LIMIT`, or, where
+    then most of it would be context, as many as the context on one side has."""
     frame = np.dtype(np.float32).itemsize * config.channels
     longest = min(MESSAGE_LIMIT // frame - 2 * config.context, MESSAGE_LIMIT // (frame * len(config.stems)))
-    if longest < config.block:
-        raise ModelError(f"a context of {config.context} samples does not fit into a message of {MESSAGE_LIMIT} bytes")
-    return longest // config.block * config.block
+    blocks = max(longest // config.block, -(-config.context // config.block), 1)
+    return blocks * config.block
 
 
 class Pending(Protocol):

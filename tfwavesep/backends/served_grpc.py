@@ -28,7 +28,8 @@ RETRY = {
 
 OPTIONS = [
     ("grpc.service_config", json.dumps(RETRY)),
-    ("grpc.per_rpc_retry_buffer_size", 5 * 2**20),  # what does not fit is never sent again
+    ("grpc.per_rpc_retry_buffer_size", 2**26),  # what does not fit is never sent again
+    ("grpc.max_receive_message_length", -1),  # answers are as long as asked for
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
 

@@ -20,7 +20,7 @@ from tfwavesep.evaluation.metrics import Estimates
 from tfwavesep.evaluation.scores import NOTHING, ORACLE, Report, Scores, collect, write_results
 from tfwavesep.places import atomic
 from tfwavesep.separation import Separator
-from tfwavesep.stems import known, weights
+from tfwavesep.stems import gathered, in_tracks, known, weights
 from tfwavesep.store import locate
 
 
@@ -66,8 +66,8 @@ def evaluate(
 
 
 def scored_targets(targets: tuple[str, ...]) -> tuple[str, ...]:
-    """What a model with these targets is scored on: each, and the accompaniment."""
-    return targets if "accompaniment" in targets else (*targets, "accompaniment")
+    """What a model with these targets is scored on: each that tracks have, and the accompaniment."""
+    return in_tracks(targets) if "accompaniment" in targets else (*in_tracks(targets), "accompaniment")
 
 
 def _claim(folder: Path, about: dict[str, Any]) -> None:
@@ -145,15 +145,15 @@ def score_track(track: Track, separator: Separator, folder: Path, metric: str = 
     if all(path.exists() for path in paths.values()):
         return
     mixture, stems, sample_rate = track.load()
-    targets = scored_targets(separator.targets)
+    estimated, targets = in_tracks(separator.targets), scored_targets(separator.targets)
     true = dict(zip(targets, metrics.rounded(np.einsum("ts,slc->tlc", weights(targets), stems)), strict=True))
     references = {
         target: true[target] for target, is_known in zip(targets, known(track.rest, targets), strict=True) if is_known
     }
     methods: dict[str, Callable[[], Estimates]] = {
-        "model": lambda: metrics.with_accompaniment(separator.separate(mixture, sample_rate)),
-        NOTHING: lambda: {target: mixture / len(separator.targets) for target in targets},
-        ORACLE: lambda: metrics.with_accompaniment(metrics.ideal_ratio_mask(mixture, true, separator.targets)),
+        "model": lambda: metrics.with_accompaniment(gathered(separator.separate(mixture, sample_rate))),
+        NOTHING: lambda: {target: mixture / len(estimated) for target in targets},
+        ORACLE: lambda: metrics.with_accompaniment(metrics.ideal_ratio_mask(mixture, true, estimated)),
     }
     for method, path in paths.items():
         if not path.exists():

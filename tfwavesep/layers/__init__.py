@@ -9,9 +9,10 @@ from tfwavesep.layers.convolutions import (
     gated_stacks,
     share_what_is_missing,
 )
-from tfwavesep.layers.stft import STFT, InverseSTFT, magnitude, transformable
+from tfwavesep.layers.stft import MEAN_SQUARE, STFT, InverseSTFT, magnitude, transformable
 
 __all__ = [
+    "MEAN_SQUARE",
     "STFT",
     "Cut",
     "InverseSTFT",

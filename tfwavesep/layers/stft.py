@@ -19,22 +19,26 @@ from keras import layers, ops
 
 from tfwavesep.layers.convolutions import cut
 
+MEAN_SQUARE = {1: 1 / 2, 2: 3 / 8}
+"""Of the window, by its power: times the overlap, what frames sum to where it is applied twice."""
+
 
 class _Transform(layers.Layer):
     """What both directions share: the grid, the window and the tables. Always float32."""
 
-    def __init__(self, size: int, hop: int, **kwargs: Any) -> None:
+    def __init__(self, size: int, hop: int, power: int = 1, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.size = size
         self.hop = hop
+        self.power = power
         self.overlap = size // hop
         self.slow, self.fast = _factors(size)
-        # The root of a Hann window: applied twice, it sums to half the overlap.
-        self.window = (np.sin(np.pi * np.arange(size) / size) * np.sqrt(2 / self.overlap)).astype(np.float32)
+        window = np.sin(np.pi * np.arange(size) / size) ** power
+        self.window = (window * np.sqrt(1 / (self.overlap * MEAN_SQUARE[power]))).astype(np.float32)
         self.first, self.twist, self.second = _tables(self.slow, self.fast)
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"size": self.size, "hop": self.hop}
+        return super().get_config() | {"size": self.size, "hop": self.hop, "power": self.power}
 
 
 def transformable(size: int) -> bool:
@@ -79,7 +83,7 @@ def _tables(slow: int, fast: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
 class STFT(_Transform):
-    """Fourier transforms of overlapping frames, windowed with the root of a Hann window.
+    """Fourier transforms of overlapping frames, windowed with a Hann window or its root.
 
     Shape:
         `(batch, time, channels)` to the real and the imaginary part, each
@@ -87,7 +91,10 @@ class STFT(_Transform):
 
     Args:
         size: samples per frame, the product of two even numbers.
-        hop: samples from one frame to the next, at most half of `size` and a divisor of it.
+        hop: samples from one frame to the next, at most half of `size` and a divisor of it; at most a quarter for a
+            Hann window.
+        power: of the sine that is the window: 1 for the root of a Hann window, 2 for a Hann window; scaled so that
+            applied twice its overlapping frames sum to 1.
     """
 
     def call(self, audio: Any) -> tuple[Any, Any]:
@@ -131,10 +138,11 @@ class InverseSTFT(_Transform):
     Args:
         size: as in `STFT`.
         hop: as in `STFT`.
+        power: as in `STFT`.
     """
 
-    def __init__(self, size: int, hop: int, **kwargs: Any) -> None:
-        super().__init__(size, hop, **kwargs)
+    def __init__(self, size: int, hop: int, power: int = 1, **kwargs: Any) -> None:
+        super().__init__(size, hop, power, **kwargs)
         self.scale = np.where(np.arange(size // 2) == 0, 1 / size, 2 / size).astype(np.float32)
 
     def call(self, real: Any, imaginary: Any) -> Any:

@@ -67,7 +67,8 @@ def _rate(model: StoredModel) -> str:
 
 def _architecture(about: dict[str, Any]) -> str:
     name = str(about.get("architecture", ""))
-    members = (about.get("model") or {}).get("members", ())
+    model = about.get("model") or {}
+    members = model.get("members") or [model[place] for place in ("first", "second") if place in model]
     return f"{name} of {', '.join(member['architecture'] for member in members)}" if members else name
 
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfwavesep import backends, store
 from tfwavesep.config import read_json
 from tfwavesep.data import Track, find_tracks
-from tfwavesep.errors import ModelError, OutputError, OutputExistsError
+from tfwavesep.errors import ConfigError, ModelError, OutputError, OutputExistsError
 from tfwavesep.hush import hushed
 from tfwavesep.places import absolute, cannot_write
 from tfwavesep.release import fidelity, fixed, quantization, signatures
@@ -64,10 +64,78 @@ def export_model(
         OutputError: `folder` cannot be written.
         OutputExistsError: `folder` exists; or is not a model, or holds something else too, and so is not overwritten.
     """
+    check(folder, overwrite, quantize, data)
+    source = trained.join([trained.read(run) for run in ([runs] if isinstance(runs, Path) else runs)])
+    return write_model(source, folder, licence, scores, overwrite, quantize, data)
+
+
+def export_cascade(
+    first: str,
+    then: str,
+    folder: Path,
+    licence: str | None = None,
+    scores: Path | None = None,
+    overwrite: bool = False,
+    quantize: str = "none",
+    data: Path | None = None,
+) -> Path:
+    """What `export_model` does, of two models, the second of which divides a stem of the first.
+
+    Args:
+        first: a model's name or folder, or a training's folder.
+        then: "STEM=MODEL": what of the first is divided further, and by which.
+        folder, licence, scores, overwrite, quantize, data: as in `export_model`.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        ConfigError, DataError, ModelError, OutputError, OutputExistsError: as in `export_model`; or the first has no
+            such stem.
+    """
+    check(folder, overwrite, quantize, data)
+    stem, equals, second = then.partition("=")
+    if not equals or not second:
+        raise ConfigError(f"--then {then}: must be STEM=MODEL, such as accompaniment=default")
+    source = trained.cascade(trained.read(store.locate(first)), stem, trained.read(store.locate(second)))
+    return write_model(source, folder, licence, scores, overwrite, quantize, data)
+
+
+def check(folder: Path, overwrite: bool, quantize: str, data: Path | None) -> None:
+    """Refuse what `write_model` would refuse, before there is a network.
+
+    Raises:
+        ConfigError, DataError, OutputExistsError: as in `export_model`.
+    """
     quantization.check_form(quantize, music=data is not None)
     _check_place(folder, overwrite)
+    if data:
+        find_tracks(data, "valid")
+
+
+def write_model(
+    source: Trained,
+    folder: Path,
+    licence: str | None = None,
+    scores: Path | None = None,
+    overwrite: bool = False,
+    quantize: str = "none",
+    data: Path | None = None,
+) -> Path:
+    """What `export_model` does, of a network that is there.
+
+    Args:
+        source: the network, and all that is known of it.
+        folder, licence, scores, overwrite, quantize, data: as in `export_model`.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        ConfigError, DataError, ModelError, OutputError, OutputExistsError: as in `export_model`.
+    """
+    check(folder, overwrite, quantize, data)
     tracks = find_tracks(data, "valid") if data else []
-    source = trained.join([trained.read(run) for run in ([runs] if isinstance(runs, Path) else runs)])
     config = StoredConfig.of(source.preset.model)
     calibration = calibration_segments(data, config) if data and quantize == "int8" else []
     place = absolute(folder)

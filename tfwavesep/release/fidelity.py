@@ -10,7 +10,7 @@ from tfwavesep.data import Track
 from tfwavesep.evaluation import metrics
 from tfwavesep.models import ModelConfig
 from tfwavesep.separation import Separator
-from tfwavesep.stems import weights
+from tfwavesep.stems import gathered, weights
 
 CALIBRATION_SECONDS = 2.0
 """Audio that each calibration segment yields."""
@@ -67,7 +67,7 @@ def measure(reference: Backend, form: Backend, tracks: list[Track], gain: float 
         both = [separator.separate(np.float32(gain) * mixture, sample_rate) for separator in separators]
         ratios.append(snr(*(np.stack(list(estimates.values())) for estimates in both)))
         rows.append([_sdr(stems, estimates, gain, sample_rate) for estimates in both])
-    targets = metrics.with_accompaniment(both[0])
+    targets = metrics.with_accompaniment(gathered(both[0]))
     expected, found = np.nanmedian(np.array([[list(s.values()) for s in row] for row in rows]), axis=0)
     return Fidelity(
         len(tracks),
@@ -78,7 +78,7 @@ def measure(reference: Backend, form: Backend, tracks: list[Track], gain: float 
 
 
 def _sdr(stems: np.ndarray, estimates: metrics.Estimates, gain: float, sample_rate: int) -> dict[str, float]:
-    everything = metrics.with_accompaniment(estimates)
+    everything = metrics.with_accompaniment(gathered(estimates))
     references = np.einsum("ts,slc->tlc", weights(list(everything)), stems)
     return {
         target: metrics.sdr(reference, estimate / np.float32(gain), sample_rate)

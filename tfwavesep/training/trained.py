@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,12 @@ from tfwavesep.config import Preset, preset_from_dict, read_json
 from tfwavesep.errors import ConfigError, ModelError
 from tfwavesep.models import ModelConfig
 from tfwavesep.places import sha256
+from tfwavesep.stems import TARGETS
 from tfwavesep.store import KERAS
 from tfwavesep.training.runs import CONFIG, RECORD
 
 if TYPE_CHECKING:
     import keras
-
-    from tfwavesep.models.ensemble import Config
 
 
 COMMON = frozenset(each.name for each in fields(ModelConfig))
@@ -122,7 +121,7 @@ def join(trained: Sequence[Trained]) -> Trained:
     config = ensemble.Config(**common, members=tuple(_member(each.preset) for each in trained))
     return Trained(
         run=first.run,
-        preset=_preset(first.preset, config),
+        preset=_preset(first.preset, config, "ensemble", _mean_of(trained)),
         record={"members": [{**each.record, "preset": each.preset.to_dict()} for each in trained]},
         network=ensemble.join(config, [each.network for each in trained]),
         licence="; ".join(dict.fromkeys(each.licence for each in trained)),
@@ -167,29 +166,67 @@ def _by_place(network: "keras.Model") -> dict[tuple[str, int], Any]:
     return found
 
 
-def _check_alike(first: Trained, other: Trained) -> None:
-    for name in COMMON:
+def cascade(first: Trained, divided: str, second: Trained) -> Trained:
+    """Two networks as one, the second of which divides a stem of the first; see `models.cascade`.
+
+    Args:
+        first: what divides the mixture.
+        divided: a target of it.
+        second: of the same rate and channels.
+
+    Raises:
+        ConfigError: they differ in these, the first has no such target, or the second has none that is part of it.
+    """
+    from tfwavesep.models import cascade
+
+    _check_alike(first, second, ("sample_rate", "channels"))
+    kept = tuple(target for target in first.preset.model.targets if target != divided)
+    within = tuple(target for target in second.preset.model.targets if target in TARGETS.get(divided, ()))
+    config = cascade.Config(
+        sample_rate=first.preset.model.sample_rate,
+        channels=first.preset.model.channels,
+        stems=(*kept, *within),
+        first=_member(first.preset, COMMON - {"stems", "residual"}),
+        divided=divided,
+        second=_member(second.preset, COMMON - {"stems", "residual"}),
+    )
+    told = f"Two networks, the second of which divides the {divided} of the first: {first.preset.description}, then"
+    return Trained(
+        run=first.run,
+        preset=_preset(first.preset, config, "cascade", f"{told} {second.preset.description}"),
+        record={"members": [{**each.record, "preset": each.preset.to_dict()} for each in (first, second)]},
+        network=cascade.join(config, [first.network, second.network]),
+        licence="; ".join(dict.fromkeys(each.licence for each in (first, second))),
+    )
+
+
+def _check_alike(first: Trained, other: Trained, names: Iterable[str] = COMMON) -> None:
+    for name in names:
         one, another = (getattr(each.preset.model, name) for each in (first, other))
         if one != another:
             raise ConfigError(f"{other.run}: {name} is {another!r}, but {one!r} in {first.run}; one model has one")
 
 
-def _member(preset: Preset) -> Any:
+def _mean_of(trained: Sequence[Trained]) -> str:
+    return f"The mean of {len(trained)} networks. The first: {trained[0].preset.description}"
+
+
+def _member(preset: Preset, common: Collection[str] = COMMON) -> Any:
     from tfwavesep.models.ensemble import Member
 
     values = preset.to_dict()["model"]
     return Member(
-        architecture=preset.architecture, sizes={name: values[name] for name in sorted(values.keys() - COMMON)}
+        architecture=preset.architecture, sizes={name: values[name] for name in sorted(values.keys() - set(common))}
     )
 
 
-def _preset(first: Preset, config: "Config") -> Preset:
+def _preset(first: Preset, config: ModelConfig, architecture: str, description: str) -> Preset:
     """What would train them all at once, as the first of them was trained."""
     length = -(-first.data.target_length // config.block) * config.block
     return dataclasses.replace(
         first,
-        description=f"The mean of {len(config.members)} networks. The first: {first.description}",
-        architecture="ensemble",
+        description=description,
+        architecture=architecture,
         model=config,
         data=dataclasses.replace(first.data, target_length=length),
     )
