@@ -1,4 +1,5 @@
-import { Fault, workers } from "./separation.js";
+import { Fault } from "./fault.js";
+import { workers } from "./separation.js";
 import { toSteps } from "./steps.js";
 
 const FORMATS = {
@@ -31,9 +32,8 @@ export async function decode(file, sampleRate) {
   try {
     decoded = await new OfflineAudioContext(1, 1, sampleRate).decodeAudioData(await file.arrayBuffer());
   } catch {
-    throw new Fault(
-      `${name(file)}: this browser cannot decode it. It can decode ${formats().join(", ")}; is it one of these, and whole?`,
-    );
+    const known = formats().join(", ");
+    throw new Fault(`${name(file)}: this browser cannot decode it. It can decode ${known}; is it one, and whole?`);
   }
   if (!decoded.length) throw new Fault(`${name(file)}: holds no audio.`);
   return Array.from({ length: decoded.numberOfChannels }, (_, channel) => toSteps(decoded.getChannelData(channel)));
@@ -69,9 +69,10 @@ function refuseTooLong(file, told, sampleRate) {
   const bytesPerSecond = sampleRate * 2 * (4 + 4 * 2);
   if (seconds * bytesPerSecond + file.size <= room) return;
   const most = Math.max(1, Math.floor((room - file.size) / bytesPerSecond / 60));
+  const length = `${told ? "" : "perhaps "}${Math.ceil(seconds / 60)} minutes`;
   throw new Fault(
-    `${name(file)}: ${told ? "" : "perhaps "}${Math.ceil(seconds / 60)} minutes are too long for this device's memory, ` +
-      `which holds about ${most}. The command \`tfwavesep separate\` takes any length.`,
+    `${name(file)}: ${length} are too long for this device's memory, which holds about ${most}. ` +
+      "The command `tfwavesep separate` takes any length.",
   );
 }
 

@@ -14,7 +14,10 @@ export function saveMix(stems, gains, sampleRate, name) {
 
 /** Give all stems, in a folder in a ZIP file. */
 export async function saveAll(stems, sampleRate, name) {
-  const files = stems.targets.map((target, stem) => ({ name: `${name}/${target}.wav`, make: () => stemFile(stems, stem, sampleRate) }));
+  const files = stems.targets.map((target, stem) => ({
+    name: `${name}/${target}.wav`,
+    make: () => stemFile(stems, stem, sampleRate),
+  }));
   save(await downloadZip(made(files)).blob(), `${name} - stems.zip`);
 }
 

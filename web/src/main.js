@@ -1,7 +1,8 @@
 import { decode, ownRate } from "./audio.js";
+import { Fault } from "./fault.js";
 import { listen } from "./keys.js";
 import { Recorder } from "./recorder.js";
-import { Fault, Pool } from "./separation.js";
+import { Pool } from "./separation.js";
 import { Song } from "./song.js";
 import { clock } from "./text.js";
 
@@ -26,7 +27,8 @@ async function load() {
 
 async function get(address) {
   const response = await fetch(address).catch(() => null);
-  if (!response?.ok) throw new Fault("The site has no model, or its server does not answer: `tfwavesep web` makes one.");
+  if (!response?.ok)
+    throw new Fault("The site has no model, or its server does not answer: `tfwavesep web` makes one.");
   return response;
 }
 

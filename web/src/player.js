@@ -155,7 +155,10 @@ export class Player {
     const buffer = this.context.createBuffer(this.stems.channels, to - from, this.sampleRate);
     for (let channel = 0; channel < this.stems.channels; channel++) {
       const steps = this.stems.read(stem, channel, from, to);
-      buffer.copyToChannel(Float32Array.from(steps, (step) => step / 32768), channel);
+      buffer.copyToChannel(
+        Float32Array.from(steps, (step) => step / 32768),
+        channel,
+      );
     }
     return buffer;
   }

@@ -1,4 +1,4 @@
-import { Fault } from "./separation.js";
+import { Fault } from "./fault.js";
 
 /** Records from the microphone, as it sounds: nothing that is made for speech is done to it. */
 export class Recorder {

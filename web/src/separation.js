@@ -1,10 +1,8 @@
+import { Fault } from "./fault.js";
 import * as grid from "./grid.js";
 import { program } from "./program.js";
 
 const MOST_WORKERS = 4; // each takes about 85 MB
-
-/** What the page tells people; `message` is one line for them. */
-export class Fault extends Error {}
 
 /** How many segments this machine separates at the same time. */
 export function workers() {
@@ -15,6 +13,7 @@ export function workers() {
 export class Pool {
   #idle = [];
   #all = [];
+  #opening = null;
   #job = 0;
   #next = null;
   #done = null;
@@ -55,7 +54,8 @@ export class Pool {
         separated(message.k);
         if (stems.isComplete) resolve(true);
       };
-      this.#open().catch((error) => this.#failed?.(error.message));
+      this.#opening ??= this.#open();
+      this.#opening.catch((error) => this.#failed?.(error.message));
       this.#feed();
     });
   }
@@ -74,10 +74,10 @@ export class Pool {
     for (const worker of this.#all) worker.terminate();
     this.#all = [];
     this.#idle = [];
+    this.#opening = null;
   }
 
   async #open() {
-    if (this.#all.length) return;
     const address = await program(document.baseURI);
     for (let i = 0; i < workers(); i++) this.#all.push(this.#worker(address));
   }
@@ -106,7 +106,10 @@ export class Pool {
     while (this.#idle.length && this.#next) {
       const task = this.#next();
       if (!task) return;
-      this.#idle.pop().postMessage({ kind: "separate", ...task }, task.mixture.map((steps) => steps.buffer));
+      this.#idle.pop().postMessage(
+        { kind: "separate", ...task },
+        task.mixture.map((steps) => steps.buffer),
+      );
     }
   }
 }

@@ -74,7 +74,11 @@ export class Song {
     this.#began = performance.now();
     this.#progress();
     this.announce(`Separating ${this.name}`);
-    const ended = await pool.separate(this.stems, () => this.player.place, (k) => this.#separated(k));
+    const ended = await pool.separate(
+      this.stems,
+      () => this.player.place,
+      (k) => this.#separated(k),
+    );
     if (ended) this.#ended();
     return ended;
   }

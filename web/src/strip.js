@@ -18,7 +18,8 @@ export class Strip {
     this.peaks = new Peaks(length);
     this.row = document.getElementById("stem").content.firstElementChild.cloneNode(true);
     this.row.dataset.stem = target;
-    for (const name of ["mute", "solo", "save", "volume", "wave", "meter"]) this[name] = this.row.querySelector(`.${name}`);
+    for (const name of ["mute", "solo", "save", "volume", "wave", "meter"])
+      this[name] = this.row.querySelector(`.${name}`);
     this.canvas = this.row.querySelector("canvas");
     this.head = this.row.querySelector(".head");
     this.region = this.row.querySelector(".region");
@@ -67,7 +68,8 @@ export class Strip {
       this.wave.setPointerCapture(event.pointerId);
     };
     this.wave.onpointermove = (event) => {
-      if (from && Math.abs(event.clientX - from.x) > DRAG_PIXELS) on.loop(...[from.share, share(event)].sort((a, b) => a - b));
+      if (from && Math.abs(event.clientX - from.x) > DRAG_PIXELS)
+        on.loop(...[from.share, share(event)].sort((a, b) => a - b));
     };
     this.wave.onpointerup = (event) => {
       if (from && Math.abs(event.clientX - from.x) <= DRAG_PIXELS) on.seek(share(event));

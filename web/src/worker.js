@@ -55,7 +55,10 @@ async function separate({ job, k, mixture }) {
     ),
   );
   const steps = estimates.map((_, stem) => byChannel.map((stems) => stems[stem]));
-  self.postMessage({ kind: "separated", job, k, steps }, steps.flat().map((each) => each.buffer));
+  self.postMessage(
+    { kind: "separated", job, k, steps },
+    steps.flat().map((each) => each.buffer),
+  );
 }
 
 function interleave(channels) {
