@@ -133,9 +133,7 @@ def test_where_a_zip_file_cannot_be_unpacked_another_place_can_be_named(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("TFWAVESEP_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(
-        OutputError, match=r"cannot be unpacked to .*: Not a directory; set TFWAVESEP_CACHE"
-    ):
+    with pytest.raises(OutputError, match=r"cannot be unpacked to .*: Not a directory; set TFWAVESEP_CACHE"):
         store.find_form(str(archive))
 
 
