@@ -9,6 +9,7 @@ import signal
 import sys
 from contextlib import suppress
 from importlib.metadata import version
+from multiprocessing import freeze_support
 from typing import Any
 
 import click
@@ -71,6 +72,7 @@ def tidy_when_told_to_stop() -> None:
 
 def main() -> None:
     """The console script: exit code 0 if all went well, 1 for an error, 2 for wrong usage, 130 if interrupted."""
+    freeze_support()
     tidy_when_told_to_stop()
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)

@@ -257,6 +257,31 @@ def test_wav_of_any_length_and_channels(channels: int, length: int, model: Path)
         np.testing.assert_array_equal(sum(stems), expected)
 
 
+@pytest.mark.parametrize("form", ["WAV", "WAVEX"])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_32", "FLOAT"])
+def test_wav_of_any_depth_gives_what_16_bits_of_it_give(subtype: str, form: str, model: Path) -> None:
+    separate_wav = tf.saved_model.load(str(model / "1")).signatures["separate_wav"]
+    mixture = np.round(song(500, 2) * 32768) / 32768
+    files = [io.BytesIO(), io.BytesIO()]
+    for file, kind in zip(files, ((subtype, form), ("PCM_16", "WAV")), strict=True):
+        soundfile.write(file, mixture, 8000, kind[0], format=kind[1])
+    for stems in separate_wav(wav_bytes=tf.constant([file.getvalue() for file in files])).values():
+        deep, plain = stems.numpy()
+        assert deep == plain
+
+
+def test_wav_with_other_chunks_and_no_length_is_read(model: Path) -> None:
+    separate_wav = tf.saved_model.load(str(model / "1")).signatures["separate_wav"]
+    file = io.BytesIO()
+    soundfile.write(file, song(500), 8000, "PCM_16", format="WAV")
+    plain = file.getvalue()
+    other = plain[:12] + b"LIST\3\0\0\0abc\0" + plain[12:]
+    place = other.index(b"data") + 4
+    other = other[:place] + b"\xff\xff\xff\xff" + other[place + 4 :]
+    for stems in separate_wav(wav_bytes=tf.constant([plain, other])).values():
+        assert stems[0].numpy() == stems[1].numpy()
+
+
 @pytest.fixture(scope="module")
 def stereo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
     """A stereo model with random weights, whose channels differ."""
@@ -284,7 +309,7 @@ def test_wav_channels_are_grouped_as_the_separator_does(channels: int, stereo: t
 
 
 @pytest.mark.parametrize(
-    ("rate", "subtype", "reason"), [(44100, "PCM_16", "8000 samples per second"), (8000, "PCM_24", "bit")]
+    ("rate", "subtype", "reason"), [(44100, "PCM_16", "8000 samples per second"), (8000, "ULAW", "16, 24 or 32-bit")]
 )
 def test_wav_that_cannot_be_used_is_named(rate: int, subtype: str, reason: str, model: Path) -> None:
     file = io.BytesIO()

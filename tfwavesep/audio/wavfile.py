@@ -34,6 +34,9 @@ GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 BEXT_TIME, BEXT_LENGTH = 338, 602
 """Where a bext chunk has its time reference, and its length without a coding history (EBU Tech 3285)."""
 
+LATEST = 2**48
+"""No time reference: a day at 192 kHz has fewer than 2**34 samples."""
+
 INFO_IDS = {
     **{"title": b"INAM", "artist": b"IART", "album": b"IPRD", "date": b"ICRD"},
     **{"tracknumber": b"ITRK", "genre": b"IGNR", "comment": b"ICMT", "copyright": b"ICOP"},
@@ -198,7 +201,7 @@ def told_time(header: bytes) -> dict[str, str]:
     """The tag "time_reference" of a WAV's header: samples from midnight to its first one, if it tells them."""
     body = _chunk(header, b"bext")
     time = struct.unpack_from("<Q", body, BEXT_TIME)[0] if len(body) >= BEXT_TIME + 8 else 0
-    return {"time_reference": str(time)} if time else {}
+    return {"time_reference": str(time)} if 0 < time < LATEST else {}
 
 
 def _chunk(header: bytes, wanted: bytes) -> bytes:

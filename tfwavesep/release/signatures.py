@@ -2,8 +2,8 @@
 
 - `serving_default`: `mixture` float32 `(batch, time, channels)` to `stems` float32
   `(batch, stems, time - 2 * context, channels)`.
-- `separate_wav`: `wav_bytes` string `(songs)`, each a WAV of 16-bit PCM at the model's rate, to `STEM_bytes` string
-  `(songs)` for each target, each a WAV of the same form and length.
+- `separate_wav`: `wav_bytes` string `(songs)`, each a WAV of 16, 24 or 32-bit PCM or 32-bit float at the model's rate,
+  to `STEM_bytes` string `(songs)` for each target, each a WAV of 16-bit PCM, as long and with as many channels.
 - `describe`: `query` string `(any)`, not looked at, to `config` string `(any)`: stems, rate, context and block as json.
 
 Names that end in `_bytes` are base64 in TensorFlow Serving's REST interface; every output has the batch dimension of
@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from tfwavesep.backends import window
 from tfwavesep.models import ModelConfig
+from tfwavesep.release import wav_graph
 from tfwavesep.separation import segment_length
 
 WARMUP = Path("assets.extra") / "tf_serving_warmup_requests"
@@ -57,8 +58,8 @@ class Signatures(tf.Module):
         return {"stems": self._model(mixture)}
 
     def separate_wav(self, wav_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        """WAV files to WAV files, one output for each target. They sum to the mixture, sample by sample, where the last
-        one does not clip."""
+        """WAV files to WAV files, one output for each target. They sum to the mixture in 16 bits, sample by
+        sample, where the last one does not clip."""
         files = tf.map_fn(self._one_wav, wav_bytes, fn_output_signature=tf.TensorSpec(None, tf.string))
         return {f"{target}_bytes": files[:, i] for i, target in enumerate(self._config.targets)}
 
@@ -69,11 +70,12 @@ class Signatures(tf.Module):
     def _one_wav(self, wav: tf.Tensor) -> tf.Tensor:
         """One file, `()` string to `(targets,)` string."""
         config = self._config
-        mixture, sample_rate = tf.audio.decode_wav(wav)
+        mixture, sample_rate = wav_graph.decode(wav)
+        mixture = _in_steps(mixture)
         told = f"the WAV file must have {config.sample_rate} samples per second, but has"
         tf.debugging.Assert(sample_rate == config.sample_rate, [told, sample_rate])
         stems = self._estimate(mixture)[: len(config.targets) - 1]
-        stems = tf.clip_by_value(tf.round(stems * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1) / FULL_SCALE
+        stems = _in_steps(stems)
         stems = tf.concat([stems, [mixture - tf.reduce_sum(stems, 0)]], 0)
         return tf.stack([tf.audio.encode_wav(stems[i], sample_rate) for i in range(len(config.targets))])
 
@@ -105,6 +107,11 @@ class Signatures(tf.Module):
         joined = tf.transpose(segments, [1, 2, 0, 3, 4])
         shape = [tf.shape(grouped)[0], len(config.stems), count * length, config.channels]
         return tf.reshape(joined, shape)[:, :, :time]
+
+
+def _in_steps(samples: tf.Tensor) -> tf.Tensor:
+    """Samples as 16 bits hold them."""
+    return tf.clip_by_value(tf.round(samples * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1) / FULL_SCALE
 
 
 def description(config: ModelConfig) -> dict[str, Any]:
