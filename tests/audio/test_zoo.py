@@ -15,7 +15,7 @@ from tfwavesep.errors import AudioError
 
 
 def test_the_zoo_is_large() -> None:
-    assert len(ZOO) >= 60
+    assert len(ZOO) >= 160
     assert len({animal.name for animal in ZOO}) == len(ZOO)
 
 
