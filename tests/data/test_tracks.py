@@ -229,6 +229,12 @@ def test_a_root_without_tracks_is_refused(tmp_path: Path, subset: str) -> None:
         tracks.find_tracks(tmp_path, subset)
 
 
+def test_audio_files_without_folders_are_told_what_they_are_good_for(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a song.wav", np.zeros((10, 2)), 16000)
+    with pytest.raises(DataError, match=r"holds no tracks; .*; its audio files may be .*: --extra STEM=FOLDER"):
+        tracks.find_tracks(tmp_path, "train")
+
+
 def test_an_empty_valid_folder_is_refused(tmp_path: Path) -> None:
     root = make(tmp_path, "train/song")
     (root / "valid").mkdir()

@@ -65,6 +65,17 @@ def test_another_architecture_fits_nowhere(trained: Path, data_root: Path, tmp_p
         training.train(other, data_root, tmp_path / "mine", report=lambda _: None, start=training.begin(str(trained)))
 
 
+@pytest.mark.parametrize("setting", ["model.sample_rate=16000", "model.channels=2"])
+def test_a_network_for_other_music_is_refused_before_the_data_is_touched(
+    setting: str, trained: Path, tmp_path: Path, tiny: Preset
+) -> None:
+    name = setting.partition("=")[0]
+    with pytest.raises(ConfigError, match=f"its {name} is .*begin with one of the same"):
+        training.train(
+            override(tiny, [setting]), tmp_path / "none", tmp_path / "mine", start=training.begin(str(trained))
+        )
+
+
 def test_it_goes_on_only_from_the_same_start(trained: Path, tiny: Preset, data_root: Path, tmp_path: Path) -> None:
     preset = override(tiny, STEP)
     training.train(preset, data_root, tmp_path / "mine", report=lambda line: None)

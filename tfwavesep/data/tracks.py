@@ -180,10 +180,12 @@ def _in_folder(root: Path, subset: str, left_out: Callable[[Path, str], None]) -
         elif files:
             incomplete[place] = _lacks(files)
     if not tracks:
-        first = "".join(f"; {place.name} {why}" for place, why in list(incomplete.items())[:1])
+        reasons = [f"; {place.name} {why}" for place, why in incomplete.items()]
+        if not reasons and audio.find(folder):
+            reasons = ["; its audio files may be more material for one stem: --extra STEM=FOLDER"]
         raise DataError(
             f"{folder}: holds no tracks; expected *.stem.mp4 files, or folders with "
-            f"mixture, vocals, drums, bass and other as .wav, .flac or .ogg{first}"
+            f"mixture, vocals, drums, bass and other as .wav, .flac or .ogg{''.join(reasons[:1])}"
         )
     for place, why in incomplete.items():
         left_out(place, why)

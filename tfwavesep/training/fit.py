@@ -99,6 +99,8 @@ def train(
     hosts.join(preset.training.batch_size)
     report = report if hosts.is_first() else _to_nobody
     losses.make(preset.loss.name, preset.loss.options, preset.model.targets)  # before hours of decoding
+    if start:
+        _check_start(preset, start)
     if resume and not (workdir / CONFIG).exists():
         report(f"{workdir}: holds no training to go on with; a new one begins")
     report(f"{preset.name}: preparing {roots if isinstance(roots, Path) else ', '.join(map(str, roots))}")
@@ -305,6 +307,17 @@ def _start(
     if hosts.is_first():
         write_history(workdir, past)
     return model, past
+
+
+def _check_start(preset: Preset, start: Trained) -> None:
+    """Weights fit music of the rate and the channels they were trained for, though their shapes may fit others."""
+    for name in ("sample_rate", "channels"):
+        there, here = (getattr(model, name) for model in (start.preset.model, preset.model))
+        if there != here:
+            raise ConfigError(
+                f"{start.run}: its model.{name} is {there}, but {here} in preset {preset.name}; begin with one of the "
+                "same"
+            )
 
 
 def _begin_with(model: keras.Model, start: Trained, report: Report) -> None:
