@@ -43,7 +43,8 @@ class DataConfig:
         voiced_share: share of the examples whose vocals are drawn from where somebody sings.
         extra_share: in remixed examples, share of a stem's fragments that come from extra material, if there is any.
         spread: whether extra material that is mono is given a place in a room, see `data.width.spread`.
-        narrow: share of the examples that are made narrow, half of these mono, see `data.width.narrow`.
+        narrow: share of the examples that are made narrow, half of these mono, see `data.width.narrow`; above 0,
+            validation hears each fragment in mono too.
         worn: chance of each of the things that may have happened to a recording, see `data.wear.worn`.
         speeds: the songs are also heard at these speeds, with their pitch changed along, 1 being the song as it is.
     """

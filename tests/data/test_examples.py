@@ -434,6 +434,24 @@ def test_validation_mixes_songs_as_they_are(root: Path, tiny: Preset, tmp_path: 
         assert references.any(axis=(2, 3)).all()
 
 
+def test_validation_hears_each_fragment_in_mono_too_where_training_does(
+    root: Path, tiny: Preset, tmp_path: Path
+) -> None:
+    for file in root.rglob("*.wav"):
+        rate = soundfile.info(file).samplerate
+        soundfile.write(file, noise(int(0.2 * rate), 2, len(str(file))).astype(np.int16), rate)
+    stereo = config.override(tiny, ["model.channels=2"])
+    once, twice = (
+        np.concatenate(
+            [batch[0] for batch in examples.open_datasets(preset, root, cache=tmp_path).valid.as_numpy_iterator()]
+        )
+        for preset in (stereo, preset_with(stereo, narrow=0.5))
+    )
+    np.testing.assert_array_equal(twice[: len(once)], once)
+    np.testing.assert_allclose(twice[len(once) :], once.mean(axis=2, keepdims=True).repeat(2, axis=2), atol=1e-6)
+    assert np.ptp(once, axis=2).max() > 0.1
+
+
 @pytest.mark.parametrize("samples", [1, 199, 200, 201, 1999, 100_000])
 def test_validation_fragments_do_not_overlap(samples: int) -> None:
     starts = examples._spread(samples, 200, 20_000)

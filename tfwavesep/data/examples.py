@@ -424,23 +424,29 @@ def training_batches(mixer: Mixer, batch_size: int, first_step: int = 0) -> tf.d
 
 def _validation(preset: Preset, valid: list[Track], cache: Path) -> tuple[tf.data.Dataset, tf.data.Dataset]:
     """Fixed fragments, mixed as the songs are: spread evenly over each track; and one after the other, from the middle
-    of the first."""
+    of the first. The former come in mono as well where training has narrow examples: what is asked for is judged."""
     model, length = preset.model, preset.data.target_length
     prepared = {stem: prepare(valid, stem, model, cache) for stem in STEMS}
     banks = {stem: Bank(p, model.channels, in_memory=False) for stem, p in prepared.items()}  # little of each is used
     lengths, at_most = prepared["vocals"].lengths, int(VALIDATION_SECONDS * model.sample_rate)
-    spread = [(track, start) for track, samples in enumerate(lengths) for start in _spread(samples, length, at_most)]
+    spread = [
+        (track, start, mono)
+        for mono in range(2 if preset.data.narrow else 1)
+        for track, samples in enumerate(lengths)
+        for start in _spread(samples, length, at_most)
+    ]
     begin = max(0, lengths[0] - at_most) // 2
-    consecutive = [(0, start) for start in range(begin, begin + min(lengths[0], at_most), length)]
+    consecutive = [(0, start, 0) for start in range(begin, begin + min(lengths[0], at_most), length)]
     weights = tf.constant(stems.weights(model.targets))
     known = _known([track.rest for track in valid], model.targets)
 
     def example(place: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         start, inputs = place[1] - model.context, model.input_length(length)
         sources = tf.stack([banks[stem].fragment(place[0], start, inputs) for stem in STEMS])
+        sources = tf.where(place[2] > 0, width.narrow(sources, tf.constant(0.0)), sources)
         return *mix_down(sources, weights, model.context), known[place[0]]
 
-    def fragments(places: list[tuple[int, int]]) -> tf.data.Dataset:
+    def fragments(places: list[tuple[int, int, int]]) -> tf.data.Dataset:
         numbers = tf.data.Dataset.from_tensor_slices(np.array(places, np.int64))
         return numbers.map(_as_written(example), tf.data.AUTOTUNE).batch(preset.training.batch_size).prefetch(4)
 
