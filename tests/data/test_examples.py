@@ -445,7 +445,7 @@ def test_validation_hears_each_fragment_in_mono_too_where_training_does(
         np.concatenate(
             [batch[0] for batch in examples.open_datasets(preset, root, cache=tmp_path).valid.as_numpy_iterator()]
         )
-        for preset in (stereo, preset_with(stereo, narrow=0.5))
+        for preset in (preset_with(stereo), preset_with(stereo, narrow=0.5))
     )
     np.testing.assert_array_equal(twice[: len(once)], once)
     np.testing.assert_allclose(twice[len(once) :], once.mean(axis=2, keepdims=True).repeat(2, axis=2), atol=1e-6)
