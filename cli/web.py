@@ -17,7 +17,7 @@ def web(model: str, folder: Path | None, port: int) -> None:
 
     \b
     Example:
-      tfwavesep web
+      tfwavesep web --port 8080
       tfwavesep web -m saved_models/mine -o site
     """
     from tfwavesep.release import site

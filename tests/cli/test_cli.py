@@ -37,11 +37,11 @@ def test_every_command_is_in_the_readme_and_has_help_with_an_example(name: str, 
 def test_music_is_found_in_the_same_way_by_all() -> None:
     options = {name: [o for o in command.params if "--data" in o.opts] for name, command in COMMANDS.items()}
     found = {name: option.envvar for name, (option,) in ((n, o) for n, o in options.items() if o)}
-    assert found == dict.fromkeys(["train", "evaluate", "export"], "MUSDB_PATH")
+    assert found == dict.fromkeys(["train", "evaluate", "export", "import"], "MUSDB_PATH")
 
 
 def test_the_commands_are_the_librarys() -> None:
-    assert sorted(COMMANDS) == ["check", "evaluate", "export", "import", "models", "separate", "train"]
+    assert sorted(COMMANDS) == ["check", "data", "evaluate", "export", "import", "models", "separate", "train", "web"]
 
 
 def error_line(result: Result) -> str:
@@ -219,7 +219,10 @@ def test_trainings_that_cannot_be_meant(
     ("arguments", "parts"),
     [
         (["train", "tiny", "-o", "RUN"], ["holds a training already", "--resume"]),
-        (["train", "tiny", "-o", "RUN", "--resume"], ["of 'tiny' that differs in training.epochs (2 there, 3"]),
+        (
+            ["train", "tiny", "-o", "RUN", "--resume", "--set", "model.filters=9"],
+            ["of 'tiny' that differs in model.filters ("],
+        ),
         (["train", "tiny", "-o", "file/run"], ["file: is a file, not a folder"]),
         (["export", "nowhere", "-o", "model"], ["nowhere", "config.json", "tfwavesep train"]),
         (["export", "RUN", "-o", "MODEL"], ["exists already", "--overwrite"]),

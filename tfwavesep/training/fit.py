@@ -18,7 +18,7 @@ from tfwavesep import models
 from tfwavesep.config import Preset, TrainingConfig, preset_from_dict, read_json, write_json
 from tfwavesep.data import examples
 from tfwavesep.errors import ConfigError, ModelError, OutputError, OutputExistsError
-from tfwavesep.places import atomic
+from tfwavesep.places import atomic, token
 from tfwavesep.training import hosts, losses, trained
 from tfwavesep.training.callbacks import (
     Checkpoint,
@@ -228,6 +228,8 @@ def _claim(workdir: Path, preset: Preset, basis: dict[str, Any], changed: Change
 def _check_free(workdir: Path) -> None:
     if workdir.exists() and not (workdir.is_dir() and not any(workdir.iterdir())):
         raise OutputExistsError(f"{workdir}: is not empty and holds no training; choose another folder")
+    with token(workdir):  # can it be written to? Or else an error, before hours of decoding
+        pass
 
 
 @contextmanager
