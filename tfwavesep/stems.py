@@ -101,7 +101,7 @@ def recipes(parts: Iterable[str]) -> tuple[dict[str, Recipe], tuple[str, ...]]:
         itself.
 
     >>> recipes(["vocals", "mixture"])[0]["other"], recipes(["vocals", "mixture"])[1]
-    ({'mixture': 1.0, 'vocals': -1.0}, ('drums', 'bass', 'other'))
+    ({'vocals': -1.0, 'mixture': 1.0}, ('drums', 'bass', 'other'))
     >>> recipes(["drums", "vocals"])
     ({}, ())
     """
