@@ -1,5 +1,6 @@
 """Batches of small songs, and a monitor that remembers what became of them."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import soundfile
@@ -42,5 +43,6 @@ def spoil(job: Job) -> None:
     job.source.write_text("no music")
 
 
-def samples(folder: Path) -> dict[Path, bytes]:
-    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*.wav"))}
+def samples(folder: Path) -> dict[Path, str]:
+    """Each file with the checksum of what is in it, so that a difference tells the file, not thousands of bytes."""
+    return {path.relative_to(folder): sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*.wav"))}

@@ -49,7 +49,7 @@ def settings(model: Path) -> Settings:
     return Settings(str(model))
 
 
-def locally(jobs: list[Job], folder: Path) -> dict[Path, bytes]:
+def locally(jobs: list[Job], folder: Path) -> dict[Path, str]:
     """What the plain command makes of jobs."""
     moved = [replace(job, outputs={s: folder / p.parent.name / p.name for s, p in job.outputs.items()}) for job in jobs]
     workers.run(moved, workers.load(jobs[0].settings), 1, Notes())
@@ -195,12 +195,10 @@ def test_a_song_that_kills_its_workers_is_set_aside(
     class Poisoned(Worker):
         def do(self, task: Task) -> Answer:
             if task.job.source.name == "1.wav":
-                left = task.job.outputs["bass"].parent
-                left.mkdir(parents=True, exist_ok=True)
-                (left / ".writing-x-bass.wav").touch()
                 with deaths.open("a") as file:
                     file.write("x")
-                os._exit(1)
+                with files.atomic(task.job.outputs["bass"], lock=True):
+                    os._exit(1)
             return super().do(task)
 
     monkeypatch.setattr(_crew, "Worker", Poisoned)
