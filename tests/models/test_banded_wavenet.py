@@ -9,7 +9,7 @@ import pytest
 
 from tfwavesep import models
 from tfwavesep.errors import ConfigError
-from tfwavesep.models.banded_wavenet import BandLevels, Config, PerBand, StemMasks
+from tfwavesep.models.banded_wavenet import BandLevels, Config, Masking, PerBand, StemMasks, StemShares
 
 BANDS, GROUPS = ((2, 1), (1, 2)), 2
 """Two bands of two groups of one bin, one of two groups of two bins: eight bins."""
@@ -59,24 +59,42 @@ def test_swapping_channels_swaps_their_levels_alone() -> None:
     np.testing.assert_allclose(swapped, found[:, :, [1, 0, 2, 3]], rtol=1e-6)
 
 
-def test_masks_are_shares_of_each_bin() -> None:
+def test_shares_are_positive_and_leave_the_last_stem_some() -> None:
     stems, channels = 3, 2
     features = noise(1, 3, 4, stems * channels * GROUPS)
-    masks = np.asarray(StemMasks(BANDS, GROUPS, stems)(features))
-    assert masks.shape == (1, (stems - 1) * channels, 4, 8)
-    assert (masks > 0).all()
-    assert (masks.reshape(stems - 1, channels, 4, 8).sum(axis=0) < 1).all()
-    np.testing.assert_equal(masks[..., 4], masks[..., 5])  # a group's bins
-    np.testing.assert_equal(masks[..., 6], masks[..., 7])
-    assert (masks[..., 5] != masks[..., 6]).all()
+    shares = np.asarray(StemShares(GROUPS, stems)(features))
+    assert shares.shape == (1, (stems - 1) * channels, 4, 3 * GROUPS)
+    assert (shares > 0).all()
+    assert (shares.reshape(stems - 1, channels, 4, -1).sum(axis=0) < 1).all()
 
 
-def test_a_mask_comes_from_its_own_bands_features() -> None:
+def test_a_share_comes_from_its_own_bands_features() -> None:
     features = np.zeros((1, 3, 1, 2 * GROUPS), np.float32)
     features[0, 1, 0, 0] = 9  # second band, first stem, first group
-    masks = np.asarray(StemMasks(BANDS, GROUPS, 2)(features))[0, 0, 0]
-    np.testing.assert_allclose(masks[2], 1, atol=1e-3)
-    np.testing.assert_allclose(np.delete(masks, 2), 0.5)
+    shares = np.asarray(StemShares(GROUPS, 2)(features))[0, 0, 0]
+    np.testing.assert_allclose(shares[2], 1, atol=1e-3)
+    np.testing.assert_allclose(np.delete(shares, 2), 0.5)
+
+
+def test_shares_of_features_of_any_size_are_numbers() -> None:
+    shares = np.asarray(StemShares(GROUPS, 2)(1e4 * noise(1, 3, 4, 2 * GROUPS)))
+    np.testing.assert_array_equal(np.unique(shares), [0, 1])
+
+
+def test_masking_gives_each_bin_its_groups_share_in_every_stem_and_channel() -> None:
+    stems, channels, frames = 3, 2, 4
+    shares = noise(2, stems * channels, frames, 3 * GROUPS)
+    real, imaginary = noise(2, channels, frames, 8), 2 * noise(2, channels, frames, 8)
+    spread = np.concatenate([shares[..., :4], shares[..., 4:].repeat(2, axis=-1)], axis=-1)
+    for found, part in zip(Masking(BANDS, GROUPS)(shares, real, imaginary), (real, imaginary), strict=True):
+        np.testing.assert_array_equal(found, spread * np.tile(part, (1, stems, 1, 1)))
+
+
+def test_masks_of_files_from_before_are_shares_at_each_bin() -> None:
+    features = noise(1, 3, 4, 2 * GROUPS)
+    shares, masks = (np.asarray(layer(features)) for layer in (StemShares(GROUPS, 2), StemMasks(BANDS, GROUPS, 2)))
+    np.testing.assert_array_equal(masks[..., :4], shares[..., :4])
+    np.testing.assert_array_equal(masks[..., 4:], shares[..., 4:].repeat(2, axis=-1))
 
 
 def test_each_band_has_a_layer_of_its_own() -> None:

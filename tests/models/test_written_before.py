@@ -4,11 +4,13 @@
 noise. A `.keras` file names its layers by package and by module; only the first may count.
 """
 
+import dataclasses
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from test_conformance import preset_of
 
 from tfwavesep import models, store
 
@@ -31,3 +33,17 @@ def test_the_file_names_modules_that_are_gone() -> None:
 def test_so_does_the_released_one() -> None:
     network = models.load(store.released()["default"] / store.KERAS)
     assert network.name == "ensemble"
+
+
+@pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.stem)
+def test_made_of_todays_operations_it_gives_the_same_stems(path: Path) -> None:
+    known, network = np.load(path.with_suffix(".npz")), models.load(path)
+    renewed = models.renewed(network, path.stem, preset_of(path.stem).model)
+    assert renewed is not network
+    np.testing.assert_allclose(renewed(known["mixture"]), known["stems"], atol=2e-5)
+
+
+def test_of_other_sizes_it_stays_as_it_is() -> None:
+    network = models.load(FOLDER / "wavenet.keras")
+    other = dataclasses.replace(preset_of("wavenet").model, filters=5)  # type: ignore[call-arg]
+    assert models.renewed(network, "wavenet", other) is network

@@ -11,7 +11,7 @@ from tfwavesep import models, store
 from tfwavesep.backends import open_backend
 from tfwavesep.backends.litert import LiteRTBackend
 from tfwavesep.errors import ConfigError, ModelError
-from tfwavesep.release import fidelity
+from tfwavesep.release import fidelity, quantization
 from tfwavesep.release.export import LEAST_SNR
 from tfwavesep.release.quantization import FORMS, quantize
 
@@ -92,6 +92,14 @@ def test_stems_do_not_depend_on_where_segments_begin(
     whole = backend.predict(mixture)
     part = backend.predict(mixture[:, : config.input_length(1000)])
     np.testing.assert_allclose(part, whole[:, :, :1000], atol=1e-5)
+
+
+def test_what_grows_as_music_becomes_quiet_is_computed_in_int8_in_a_range_that_holds_it() -> None:
+    """As levels do, which are logarithms."""
+    loud, quiet = {"min": np.array(-2.0), "max": np.array(1.0)}, {"min": np.array(-4.0), "max": np.array(0.5)}
+    assert quantization._steady(loud, quiet)
+    assert quantization._both(loud, quiet) == {"min": -4, "max": 1}
+    assert not quantization._steady(quiet, {"min": np.array(-0.4), "max": np.array(0.05)})
 
 
 def test_a_form_that_does_not_exist_is_named() -> None:

@@ -37,6 +37,17 @@ def test_a_model_is_read_with_its_licence(model: Path) -> None:
     assert trained.read(model).licence == trained.read(model / "model.keras").licence == "CC0"
 
 
+def test_its_network_is_of_todays_operations(tiny: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the file holds."""
+    run = finished(tmp_path / "run", tiny, 1)
+    old = models.load(run / "model.keras")
+    monkeypatch.setattr(models, "load", lambda path: old)
+    network = trained.read(run).network
+    assert network is not old
+    for weight, other in zip(network.get_weights(), old.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, other)
+
+
 @pytest.mark.parametrize("name", ["config.json", "model.keras", "run.json"])
 def test_a_training_that_is_not_finished_is_refused(name: str, tiny: Preset, tmp_path: Path) -> None:
     run = finished(tmp_path / "run", tiny, 1)

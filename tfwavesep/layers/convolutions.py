@@ -32,18 +32,28 @@ def convolve(x: Any, kernel: Any, dilation: int = 1, native: bool = True) -> Any
     return ops.conv(x, kernel, padding="valid", dilation_rate=(1, dilation), data_format="channels_last")
 
 
-def cut(x: Any, begin: int, end: int) -> Any:
-    """`x[:, :, begin:-end]` of a 4-D tensor. A slice of a given size, because its gradient, a padding, takes a tenth of
-    the time that TensorFlow needs for that of an open one."""
+def cut(x: Any, begin: int, end: int, native: bool = False) -> Any:
+    """`x[:, :, begin:-end]` of a 4-D tensor.
+
+    Args:
+        x: `(batch, rows, time, features)`.
+        begin: how much to take away at the beginning.
+        end: how much to take away at the end.
+        native: cut by places that are known beforehand, which TFLite does without working out a shape first. Without
+            it, cut out a given size: its gradient, a padding, takes a tenth of the time that TensorFlow needs for that
+            of an open slice.
+    """
     if not begin and not end:
         return x
+    if native:
+        return x[:, :, begin : -end or None]
     batch, rows, time, features = ops.shape(x)
     return ops.slice(x, (0, 0, begin, 0), (batch, rows, time - begin - end, features))
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
 class Cut(layers.Layer):
-    """`cut` as a layer; Keras' own cropping layers use open slices.
+    """`cut` as a layer; Keras' own cropping layers use open slices in training, too.
 
     Args:
         begin: samples to take away at the beginning.
@@ -55,8 +65,8 @@ class Cut(layers.Layer):
         self.begin = begin
         self.end = end
 
-    def call(self, x: Any) -> Any:
-        return cut(x, self.begin, self.end)
+    def call(self, x: Any, training: bool = False) -> Any:
+        return cut(x, self.begin, self.end, native=not training)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         batch, rows, time, features = input_shape
@@ -176,8 +186,8 @@ class GatedResidualBlock(layers.Layer):
         filtered = convolve(padded, filter_kernel, self.dilation, native=not training)
         gate = convolve(padded, gate_kernel, self.dilation, native=not training)
         gated = ops.tanh(filtered) * ops.sigmoid(gate)
-        residual = cut(x, margin, margin) + convolve(gated, residual_kernel)
-        kept = cut(gated, self.skip_crop, self.skip_crop)
+        residual = cut(x, margin, margin, native=not training) + convolve(gated, residual_kernel)
+        kept = cut(gated, self.skip_crop, self.skip_crop, native=not training)
         return residual, convolve(kept, skip_kernel)
 
     def _with_rows_around(self, x: Any) -> Any:

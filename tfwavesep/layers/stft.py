@@ -97,11 +97,11 @@ class STFT(_Transform):
             applied twice its overlapping frames sum to 1.
     """
 
-    def call(self, audio: Any) -> tuple[Any, Any]:
+    def call(self, audio: Any, training: bool = False) -> tuple[Any, Any]:
         batch, channels = ops.shape(audio)[0], audio.shape[2]
         hops = ops.reshape(ops.transpose(audio, (0, 2, 1)), (batch, channels, -1, self.hop))
         last = self.overlap - 1
-        pieces = [cut(hops, i, last - i) for i in range(self.overlap)]
+        pieces = [cut(hops, i, last - i, native=not training) for i in range(self.overlap)]
         frames = ops.concatenate(pieces, axis=-1) * self.window
         parts = self._transform(ops.reshape(frames, (-1, self.slow, self.fast)))
         real, imaginary = (ops.reshape(part, (batch, channels, -1, self.size // 2)) for part in parts)
@@ -114,10 +114,10 @@ class STFT(_Transform):
 
     def _transform(self, frames: Any) -> tuple[Any, Any]:
         """`(frames, slow, fast)` to real and imaginary `(frames, fast / 2, slow)`."""
-        x = ops.matmul(ops.transpose(frames, (0, 2, 1)), self.first)
+        x = _product(ops.transpose(frames, (0, 2, 1)), self.first)
         real, imaginary = ops.split(ops.transpose(x, (0, 2, 1)), 2, axis=1)
         turned = _multiply(real, imaginary, self.twist)
-        x = ops.matmul(ops.concatenate(turned, axis=2), self.second)
+        x = _product(ops.concatenate(turned, axis=2), self.second)
         real_front, real_rear, imaginary_front, imaginary_rear = ops.split(x, 4, axis=2)
         return self._in_order(real_front, real_rear), self._in_order(imaginary_front, imaginary_rear)
 
@@ -145,14 +145,12 @@ class InverseSTFT(_Transform):
         super().__init__(size, hop, power, **kwargs)
         self.scale = np.where(np.arange(size // 2) == 0, 1 / size, 2 / size).astype(np.float32)
 
-    def call(self, real: Any, imaginary: Any) -> Any:
+    def call(self, real: Any, imaginary: Any, training: bool = False) -> Any:
         batch, channels = ops.shape(real)[0], real.shape[1]
         shape = (-1, self.fast // 2, self.slow)
         frames = self._transform(*(ops.reshape(part * self.scale, shape) for part in (real, imaginary)))
         frames = ops.reshape(frames, (batch, channels, -1, self.size)) * self.window
-        last = self.overlap - 1
-        pieces = ops.split(frames, self.overlap, axis=-1)
-        hops = sum(cut(piece, last - i, i) for i, piece in enumerate(pieces))
+        hops = sum(self._pieces(frames, native=not training))
         return ops.reshape(hops, (batch, channels, -1))
 
     def compute_output_shape(self, real_shape: Any, imaginary_shape: Any) -> Any:
@@ -162,16 +160,30 @@ class InverseSTFT(_Transform):
     def _transform(self, real: Any, imaginary: Any) -> Any:
         """The transpose of what `STFT` does, step by step from its end."""
         x = ops.concatenate([*self._halves(real), *self._halves(imaginary)], axis=2)
-        x = ops.matmul(x, self.second.T)
+        x = _product(x, self.second.T)
         real, imaginary = ops.split(x, 2, axis=2)
         real, imaginary = _multiply(real, imaginary, self.twist.conj())
         x = ops.transpose(ops.concatenate([real, imaginary], axis=1), (0, 2, 1))
-        return ops.transpose(ops.matmul(x, self.first.T), (0, 2, 1))
+        return ops.transpose(_product(x, self.first.T), (0, 2, 1))
+
+    def _pieces(self, frames: Any, native: bool) -> list[Any]:
+        """The hops that each frame holds, cut so that those of one place in time stand at one place."""
+        last = self.overlap - 1
+        if not native:
+            return [cut(piece, last - i, i) for i, piece in enumerate(ops.split(frames, self.overlap, axis=-1))]
+        return [frames[:, :, last - i : -i or None, i * self.hop : (i + 1) * self.hop] for i in range(self.overlap)]
 
     def _halves(self, bins: Any) -> tuple[Any, Any]:
         bins = ops.transpose(bins, (0, 2, 1))
         front, rear = ops.split(bins, [self.slow // 2 + 1], axis=1)
         return front, ops.pad(ops.flip(rear, axis=1), [[0, 0], [1, 1], [0, 0]])
+
+
+def _product(x: Any, matrix: np.ndarray) -> Any:
+    """`(frames, rows, features)` times a matrix, by way of a matrix of all rows: without it TensorFlow works out shapes
+    that are known."""
+    _, rows, features = x.shape
+    return ops.reshape(ops.matmul(ops.reshape(x, (-1, features)), matrix), (-1, rows, matrix.shape[1]))
 
 
 def _multiply(real: Any, imaginary: Any, factor: np.ndarray) -> tuple[Any, Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import keras
 
-__all__ = ["ModelConfig", "available", "build", "config_class", "load", "mean"]
+__all__ = ["ModelConfig", "available", "build", "config_class", "load", "mean", "renewed"]
 
 
 def available() -> list[str]:
@@ -91,3 +91,17 @@ def load(path: Path) -> "keras.Model":
         return keras.saving.load_model(path, safe_mode=True)
     except (ValueError, OSError, KeyError, TypeError, BadZipFile) as error:
         raise ModelError(f"{path}: cannot be loaded: {str(error).splitlines()[0]}") from error
+
+
+def renewed(network: "keras.Model", architecture: str, config: ModelConfig) -> "keras.Model":
+    """A network that was loaded as `build` makes it now, with the same weights: a file keeps the operations of the day
+    that it was written. Where these weights are not those of such a network, it stays as it is.
+
+    Raises:
+        ConfigError: there is no such architecture.
+    """
+    new = build(architecture, config)
+    if [weight.shape for weight in new.weights] != [weight.shape for weight in network.weights]:
+        return network
+    new.set_weights(network.get_weights())
+    return new

@@ -12,10 +12,11 @@ from itertools import accumulate
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from tfwavesep.errors import require
-from tfwavesep.layers import STFT, InverseSTFT, crop, gated_stacks, transformable
+from tfwavesep.layers import STFT, InverseSTFT, convolve, crop, gated_stacks, transformable
 from tfwavesep.models._config import ModelConfig
 
 Bands = Sequence[Sequence[int]]
@@ -115,8 +116,8 @@ def build(config: Config) -> keras.Model:
     )
     x = layers.ReLU(name="skip_relu")(x)
     x = PerBand(len(config.stems) * config.channels * config.groups, name="decoder")(x)
-    masks = StemMasks(config.bands, config.groups, len(config.stems), name="masks")(x)
-    return keras.Model(mixture, _divided(config, mixture, spectrum, masks), name="banded_wavenet")
+    shares = StemShares(config.groups, len(config.stems), name="shares")(x)
+    return keras.Model(mixture, _divided(config, mixture, spectrum, shares), name="banded_wavenet")
 
 
 def mean(config: Config, networks: Sequence[keras.Model]) -> keras.Model:
@@ -129,19 +130,20 @@ def mean(config: Config, networks: Sequence[keras.Model]) -> keras.Model:
     """
     mixture = keras.Input((None, config.channels), name="mixture")
     spectrum = STFT(config.size, config.hop, name="stft")(mixture)
+    levels = BandLevels(config.bands, config.groups, name="levels")(*spectrum)
     estimators = [
-        keras.Model(network.get_layer("stft").output, network.get_layer("masks").output, name=f"masks_{number}")
+        keras.Model(network.get_layer("levels").output, network.get_layer("shares").output, name=f"network_{number}")
         for number, network in enumerate(networks)
     ]
-    masks = layers.Average(dtype="float32", name="masks")([estimator(spectrum) for estimator in estimators])
-    return keras.Model(mixture, _divided(config, mixture, spectrum, masks), name="banded_wavenets")
+    shares = layers.Average(dtype="float32", name="shares")([estimator(levels) for estimator in estimators])
+    return keras.Model(mixture, _divided(config, mixture, spectrum, shares), name="banded_wavenets")
 
 
-def _divided(config: Config, mixture: Any, spectrum: Sequence[Any], masks: Any) -> Any:
-    """The mixture divided by masks on its spectrum; the last stem is what the others leave of it."""
+def _divided(config: Config, mixture: Any, spectrum: Sequence[Any], shares: Any) -> Any:
+    """The mixture's spectrum divided by the shares of its groups of bins; the last stem is what the others leave."""
     masked = len(config.stems) - 1
     edge = sum(config.schedule)
-    spectra = [_masked(masks, crop(part, edge), masked) for part in spectrum]
+    spectra = Masking(config.bands, config.groups, name="masking")(shares, *(crop(part, edge) for part in spectrum))
     estimates = InverseSTFT(config.size, config.hop, name="inverse_stft")(*spectra)
     estimates = layers.Reshape((masked, config.channels, -1), dtype="float32", name="by_stem")(estimates)
     estimates = layers.Permute((1, 3, 2), dtype="float32", name="estimates")(estimates)
@@ -149,11 +151,6 @@ def _divided(config: Config, mixture: Any, spectrum: Sequence[Any], masks: Any) 
     kept = layers.Reshape((1, -1, config.channels), dtype="float32", name="kept_row")(kept)
     rest = kept - ops.sum(estimates, axis=1, keepdims=True)
     return layers.Concatenate(axis=1, dtype="float32", name="stems")([estimates, rest])
-
-
-def _masked(masks: Any, part: Any, stems: int) -> Any:
-    """Masks `(batch, stems * channels, frames, bins)` on one part of a spectrogram `(batch, channels, ...)`."""
-    return masks * ops.tile(part, (1, stems, 1, 1))
 
 
 def _split_bins(x: Any, bands: Bands, groups: int, by_group: bool) -> list[Any]:
@@ -186,15 +183,16 @@ class BandLevels(layers.Layer):
         self.groups = groups
 
     def call(self, real: Any, imaginary: Any) -> Any:
-        power = ops.square(_views(real)) + ops.square(_views(imaginary))
-        batch, views = ops.shape(power)[0], power.shape[1]
-        parts = _split_bins(power, self.bands, self.groups, by_group=False)
+        power = _power(real, imaginary)
+        batch, views, _, bins = ops.shape(power)
+        parts = _split_bins(ops.reshape(power, (-1, bins)), self.bands, self.groups, by_group=False)
         means = [
-            ops.mean(ops.reshape(part, (batch, views, -1, count * self.groups, width)), axis=-1)
-            for part, (count, width) in zip(parts, self.bands, strict=True)
+            _by_band(part, np.kron(np.eye(self.groups), np.full((width, 1), 1 / width))) if width > 1 else part
+            for part, (_, width) in zip(parts, self.bands, strict=True)
         ]
-        levels = ops.log(ops.concatenate(means, axis=-1) + self.FLOOR) / 4
         num_bands = sum(count for count, _ in self.bands)
+        means = ops.reshape(ops.concatenate(means, axis=-1), (batch, views, -1, num_bands * self.groups))
+        levels = ops.log(means * _shares_of_power(views) + self.FLOOR) / 4
         levels = ops.reshape(levels, (batch, views, -1, num_bands, self.groups))
         levels = ops.transpose(levels, (0, 3, 2, 1, 4))
         return ops.reshape(levels, (batch, num_bands, -1, views * self.groups))
@@ -203,12 +201,28 @@ class BandLevels(layers.Layer):
         return super().get_config() | {"bands": self.bands, "groups": self.groups}
 
 
-def _views(part: Any) -> Any:
-    """Left, right, and their sum and difference over the root of two, which keep the power of both together."""
-    if part.shape[1] == 1:
-        return part
-    left, right = ops.split(part, 2, axis=1)
-    return ops.concatenate([part, (left + right) * 0.5**0.5, (left - right) * 0.5**0.5], axis=1)
+def _power(real: Any, imaginary: Any) -> Any:
+    """Of each channel and, in stereo, of their sum and their difference."""
+    power = ops.square(real) + ops.square(imaginary)
+    if real.shape[1] == 1:
+        return power
+    (left, right), (turned_left, turned_right) = (ops.split(part, 2, axis=1) for part in (real, imaginary))
+    middle = ops.square(left + right) + ops.square(turned_left + turned_right)
+    sides = ops.square(left - right) + ops.square(turned_left - turned_right)
+    return ops.concatenate([power, middle, sides], axis=1)
+
+
+def _shares_of_power(views: int) -> np.ndarray:
+    """Half of the sum's and of the difference's: so they have the power of both channels together."""
+    return np.array([1.0] if views == 1 else [1.0, 1.0, 0.5, 0.5], np.float32).reshape(-1, 1, 1)
+
+
+def _by_band(x: Any, matrix: np.ndarray) -> Any:
+    """Every band's features times a matrix: `(rows, bands * features)` to `(rows, bands * units)`. A product, since
+    runtimes are slow at means of a few numbers and at repeating single ones."""
+    features, units = matrix.shape
+    y = ops.matmul(ops.reshape(x, (-1, features)), matrix.astype(np.float32))
+    return ops.reshape(y, (-1, x.shape[-1] // features * units))
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
@@ -262,20 +276,93 @@ class BandMixing(layers.Layer):
         self.up = self.add_weight(shape=(self.units, bands), initializer="glorot_uniform", name="up")
 
     def call(self, x: Any) -> Any:
-        hidden = ops.relu(ops.matmul(ops.transpose(x, (0, 2, 3, 1)), self.down) + self.bias)
-        return x + ops.transpose(ops.matmul(hidden, self.up), (0, 3, 1, 2))
+        hidden = ops.relu(convolve(ops.transpose(x, (0, 2, 3, 1)), self.down[None, None]) + self.bias)
+        return x + ops.transpose(convolve(hidden, self.up[None, None]), (0, 3, 1, 2))
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"units": self.units}
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
-class StemMasks(layers.Layer):
-    """Shares of the mixture that the stems have in each bin: positive, and 1 together.
+class StemShares(layers.Layer):
+    """Shares of the mixture that the stems have in each group of bins: positive, and 1 together.
 
     Shape:
-        `(batch, bands, frames, stems * channels * groups)` to `(batch, (stems - 1) * channels, frames, bins)`: the
-        last stem's share is what the others leave.
+        `(batch, bands, frames, stems * channels * groups)` to `(batch, (stems - 1) * channels, frames,
+        bands * groups)`: the last stem's share is what the others leave.
+
+    Args:
+        groups: per band.
+        stems: how many share.
+    """
+
+    def __init__(self, groups: int, stems: int, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.groups = groups
+        self.stems = stems
+
+    def call(self, x: Any) -> Any:
+        batch, num_bands, features = ops.shape(x)[0], x.shape[1], x.shape[3]
+        masks = features // self.groups
+        x = ops.reshape(x, (batch, num_bands, -1, masks, self.groups))
+        x = ops.transpose(x, (0, 3, 2, 1, 4))
+        x = ops.reshape(x, (batch, self.stems, -1, num_bands * self.groups))
+        # A softmax over stems; as such runtimes would put these last and take them one by one.
+        parts = ops.exp(x - ops.stop_gradient(ops.max(x, axis=1, keepdims=True)))
+        shares = parts[:, :-1] / ops.sum(parts, axis=1, keepdims=True)
+        return ops.reshape(shares, (batch, masks // self.stems * (self.stems - 1), -1, num_bands * self.groups))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"groups": self.groups, "stems": self.stems}
+
+
+@keras.saving.register_keras_serializable(package="tfwavesep")
+class Masking(layers.Layer):
+    """Divides a spectrogram by the shares that stems have in its groups of bins.
+
+    Shape:
+        shares `(batch, stems * channels, frames, bands * groups)`, real and imaginary part
+        `(batch, channels, frames, bins)`, to real and imaginary part `(batch, stems * channels, frames, bins)`.
+
+    Args:
+        bands: see `Config`.
+        groups: per band.
+    """
+
+    def __init__(self, bands: Bands, groups: int, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.bands = bands
+        self.groups = groups
+
+    def call(self, shares: Any, real: Any, imaginary: Any) -> tuple[Any, Any]:
+        batch, channels, _, bins = ops.shape(real)
+        masks = shares.shape[1]
+        spread = ops.reshape(_spread(shares, self.bands, self.groups), (batch, masks // channels, -1, bins))
+        parts = [ops.reshape(part, (batch, 1, -1, bins)) for part in (real, imaginary)]
+        masked_real, masked_imaginary = (ops.reshape(spread * part, (batch, masks, -1, bins)) for part in parts)
+        return masked_real, masked_imaginary
+
+    def compute_output_shape(self, shares_shape: Any, real_shape: Any, imaginary_shape: Any) -> Any:
+        spectrum = (*shares_shape[:3], real_shape[3])
+        return spectrum, spectrum
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"bands": self.bands, "groups": self.groups}
+
+
+def _spread(shares: Any, bands: Bands, groups: int) -> Any:
+    """Each group's share to each of its bins: `(..., bands * groups)` to `(rows, bins)`."""
+    parts = _split_bins(ops.reshape(shares, (-1, shares.shape[-1])), bands, groups, by_group=True)
+    spread = [
+        _by_band(part, np.kron(np.eye(groups), np.ones((1, width)))) if width > 1 else part
+        for part, (_, width) in zip(parts, bands, strict=True)
+    ]
+    return ops.concatenate(spread, axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="tfwavesep")
+class StemMasks(StemShares):
+    """What `StemShares` gives, spread to bins: in networks that were written before `Masking` was.
 
     Args:
         bands: see `Config`.
@@ -284,30 +371,17 @@ class StemMasks(layers.Layer):
     """
 
     def __init__(self, bands: Bands, groups: int, stems: int, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "dtype": "float32"})
+        super().__init__(groups, stems, **kwargs)
         self.bands = bands
-        self.groups = groups
-        self.stems = stems
 
     def call(self, x: Any) -> Any:
-        batch, num_bands, features = ops.shape(x)[0], x.shape[1], x.shape[3]
-        shares = ops.softmax(ops.reshape(x, (batch, num_bands, -1, self.stems, features // self.stems)), axis=3)
-        shares, _ = ops.split(shares, [self.stems - 1], axis=3)
-        masks = (self.stems - 1) * (features // self.stems) // self.groups
-        shares = ops.reshape(shares, (batch, num_bands, -1, masks, self.groups))
-        shares = ops.reshape(ops.transpose(shares, (0, 3, 2, 1, 4)), (batch, masks, -1, num_bands * self.groups))
-        parts = _split_bins(shares, self.bands, self.groups, by_group=True)
-        return ops.concatenate(
-            [self._widened(part, width) for part, (_, width) in zip(parts, self.bands, strict=True)], axis=-1
-        )
+        shares = super().call(x)
+        batch, masks, _, _ = ops.shape(shares)
+        return ops.reshape(_spread(shares, self.bands, self.groups), (batch, masks, -1, self._bins))
 
-    def _widened(self, part: Any, width: int) -> Any:
-        """Each group's share to each of its bins."""
-        if width == 1:
-            return part
-        batch, masks, _, groups = ops.shape(part)
-        wide = ops.tile(ops.expand_dims(part, -1), (1, 1, 1, 1, width))
-        return ops.reshape(wide, (batch, masks, -1, groups * width))
+    @property
+    def _bins(self) -> int:
+        return self.groups * sum(count * width for count, width in self.bands)
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"bands": self.bands, "groups": self.groups, "stems": self.stems}
+        return super().get_config() | {"bands": self.bands}

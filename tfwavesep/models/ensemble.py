@@ -102,7 +102,8 @@ def join(config: Config, networks: Sequence[keras.Model]) -> keras.Model:
     for number, ((architecture, part), alike) in enumerate(kinds.items()):
         network = models.mean(architecture, part, alike)
         network.name = f"kind_{number}"
-        nearer = layers.Cropping1D(config.context - part.context, dtype="float32", name=f"context_{number}")(mixture)
+        surplus = config.context - part.context
+        nearer = layers.Cropping1D(surplus, dtype="float32", name=f"context_{number}")(mixture) if surplus else mixture
         shares.append(network(nearer) * (len(alike) / len(networks)))
     return keras.Model(mixture, layers.Add(dtype="float32", name="stems")(shares), name="ensemble")
 

@@ -35,13 +35,18 @@ FORMS = {
 QUIET = 0.1
 """Gain, -20 dB, at which calibration looks a second time."""
 
-STEADY = (0.3, 1.5)
+STEADY = (0.3, 3.0)
 """A tensor does not follow the loudness if its range changes by a factor within these limits when the mixture's does
-by `QUIET`. One that is proportional to the mixture changes by 0.1, one behind a normalisation by nearly 1."""
+by `QUIET`. One that is proportional to the mixture changes by 0.1, one behind a normalisation by nearly 1; one behind a
+logarithm may grow, and is given a range that holds both."""
 
 FOURIER = r"(^|[/;])(inverse_)?stft(_\d+)?/"
 """Operations of Fourier transforms, by the names of their outputs. Their small matrices stay exact: rounded, they would
 let what is loud in one bin leak into the quiet ones."""
+
+ENDS = r"(^|[/;])(levels|decoder|shares|masking)(_\d+)?/"
+"""Operations between a Fourier transform and a network, and the network and the inverse: in int8 they would be no
+faster, but numbers would have to be moved there and back, several times."""
 
 WEIGHTED_OPS = ("CONV_2D", "CONV_2D_TRANSPOSE", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
@@ -101,6 +106,10 @@ def _quantize(quantizer: "Quantizer", tflite: bytes, form: str, mixtures: Sequen
         ranges = _calibrate(quantizer, mixtures)
         quiet = _calibrate(quantizer, [np.float32(QUIET) * mixture for mixture in mixtures])
         _keep_float(quantizer, _following_loudness(tflite, ranges, quiet))
+        ranges = {name: _both(values, quiet[name]) for name, values in ranges.items()}
+        quantizer.update_quantization_recipe(ENDS, "*", None, "no_quantize")
+        for names in (".*", ENDS):  # LiteRT's integer product of batches is wrong with constant matrices
+            quantizer.add_weight_only_config(names, "BATCH_MATMUL", 8)
     quantizer.update_quantization_recipe(FOURIER, "*", None, "no_quantize")
     return bytes(quantizer.quantize(ranges).quantized_model)
 
@@ -147,16 +156,22 @@ def _steady(loud: dict[str, Any], quiet: dict[str, Any]) -> bool:
     return least * _range(loud) <= _range(quiet) <= most * _range(loud)
 
 
+def _both(values: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
+    """The range that holds two."""
+    if "min" not in values:
+        return values
+    least, most = np.minimum(values["min"], others["min"]), np.maximum(values["max"], others["max"])
+    return {**values, "min": least, "max": most}
+
+
 def _range(values: dict[str, Any]) -> float:
     return float(max(np.abs(values["min"]).max(), np.abs(values["max"]).max())) if "min" in values else 0.0
 
 
 def _keep_float(quantizer: "Quantizer", outputs: list[str]) -> None:
-    """Let these operations, matrix products of batches, the input and the output be float32; their weights are int8 all
-    the same."""
+    """Let these operations, the input and the output be float32; their weights are int8 all the same."""
     for name in ("INPUT", "OUTPUT"):
         quantizer.update_quantization_recipe(".*", name, None, "no_quantize")
-    quantizer.add_weight_only_config(".*", "BATCH_MATMUL", 8)  # LiteRT's integer one is wrong with constant matrices
     if outputs:
         these = f"(^|;)({'|'.join(map(re.escape, outputs))});"  # an operation is known by all of its outputs
         quantizer.update_quantization_recipe(these, "*", None, "no_quantize")

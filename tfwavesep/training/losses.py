@@ -246,7 +246,7 @@ class DeepConvSep(StemLoss):
         batch, count, time, channels = ops.shape(stems)
         audio = ops.reshape(ops.transpose(stems, (0, 2, 1, 3)), (batch, time, count * channels))
         audio = ops.pad(audio, [[0, 0], [hop, hop + -time % hop], [0, 0]])
-        spectra = self.SCALE / self.stft.size**0.5 * magnitude(*self.stft(audio))
+        spectra = self.SCALE / self.stft.size**0.5 * magnitude(*self.stft(audio, training=True))
         return ops.reshape(spectra, (batch, count, -1, self.stft.size // 2))
 
     def get_config(self) -> dict[str, Any]:

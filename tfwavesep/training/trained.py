@@ -91,10 +91,15 @@ def read(run: Path) -> Trained:
     if "preset" in values:  # a model folder
         store.verify(store.read(run), run / KERAS)
         preset, record = preset_from_dict(values["preset"]), values.get("training", {})
-        return Trained(run, preset, record, models.load(run / KERAS), values.get("licence", ""))
+        return Trained(run, preset, record, _network(run, preset), values.get("licence", ""))
     if not (run / RECORD).is_file():
         raise _unfinished(run, RECORD)
-    return Trained(run, preset_from_dict(values), read_json(run / RECORD), models.load(run / KERAS))
+    preset = preset_from_dict(values)
+    return Trained(run, preset, read_json(run / RECORD), _network(run, preset))
+
+
+def _network(run: Path, preset: Preset) -> "keras.Model":
+    return models.renewed(models.load(run / KERAS), preset.architecture, preset.model)
 
 
 def _unfinished(run: Path, missing: str) -> ModelError:
