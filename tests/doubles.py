@@ -20,9 +20,10 @@ SHARES = (0.5, 0.3, 0.1)
 
 @dataclass(frozen=True, kw_only=True)
 class Config(ModelConfig):
-    """Blocks of 3 samples, 3 samples of context."""
+    """Blocks of 3 samples, 4 samples of context, 2 of look-ahead."""
 
-    context: int = 3
+    context: int = 4
+    lookahead: int = 2
     block: int = 3
 
 
@@ -37,7 +38,7 @@ class Smoother(Backend):
     def predict(self, mixture: np.ndarray) -> np.ndarray:
         assert mixture.dtype == np.float32
         assert mixture.shape[2] == self.config.channels
-        target_length = mixture.shape[1] - 2 * self.config.context
+        target_length = mixture.shape[1] - self.config.context - self.config.lookahead
         smooth = sum(tap * mixture[:, i : i + target_length] for i, tap in enumerate(TAPS))
         return np.stack([np.float32(share) * smooth for share in SHARES], axis=1)
 

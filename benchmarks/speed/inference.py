@@ -122,7 +122,7 @@ def gflop(preset: Preset, target_length: int) -> float:
 def contenders(preset: Preset, folder: Path, config: store.StoredConfig) -> tuple[list[Contender], dict[Any, float]]:
     """What is run for a preset, and how many seconds of audio come out of each run: of as many segments as there are
     cores, so that runtimes that work on several at a time show it."""
-    length = segment_length(config.context, config.block, config.sample_rate)
+    length = segment_length(config)
     found, seconds = [], {}
     for cores in CORES:
         for name, form in {**FORMS, **(STUDIES if preset.name == PAPER and cores == 1 else {})}.items():
@@ -147,7 +147,7 @@ def measured(preset: Preset, folder: Path, peaks: dict[int, float]) -> list[dict
     """
     config = store.StoredConfig.of(preset.model)
     found, seconds = contenders(preset, folder, config)
-    length = segment_length(config.context, config.block, config.sample_rate)
+    length = segment_length(config)
     per_second = gflop(preset, length) * config.sample_rate / length
     return [
         figures(runtime, cores, seconds[runtime, cores], timing, per_second, peaks[cores])

@@ -43,7 +43,7 @@ def command(model: str, lengths: list[float], folder: Path) -> dict[float, list[
 
 def run_batch(path: Path, config: store.StoredConfig, batch: int) -> Run:
     """So many segments of the default length in one run."""
-    length = segment_length(config.context, config.block, config.sample_rate)
+    length = segment_length(config)
     noise = np.random.default_rng(0).standard_normal((batch, config.input_length(length), config.channels))
     backend, mixture = open_form(path, config), (0.1 * noise).astype(np.float32)
     return lambda: backend.predict(mixture)
@@ -66,7 +66,7 @@ def text(model: store.StoredModel, lengths: dict[float, list[float]], timings: d
     ]
     header = ["song", "takes", "real time", "core-seconds", "MB"]
     config = model.config
-    segment = segment_length(config.context, config.block, config.sample_rate) / config.sample_rate
+    segment = segment_length(config) / config.sample_rate
     batched = [
         [name, str(batch), f"{t.seconds:.3f} s", f"{figure(batch * segment / t.seconds)} x", f"{t.memory:.0f}"]
         for (name, batch), t in timings.items()

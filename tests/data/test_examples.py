@@ -19,6 +19,7 @@ from tfwavesep.data.cache import Prepared
 from tfwavesep.data.examples import Bank, Mixer
 from tfwavesep.errors import DataError, TfwavesepError
 from tfwavesep.stems import STEMS
+from tfwavesep.store import StoredConfig
 
 TARGET_LENGTH = 200
 PLAIN = DataConfig(target_length=TARGET_LENGTH)
@@ -89,7 +90,7 @@ def make_mixer(tmp_path: Path, tiny: Preset) -> MakeMixer:
             songs = vocals if vocals and stem == "vocals" else songs
             banks[stem] = Bank(write_prepared(folder / stem, *songs), channels, in_memory=True)
         places = np.zeros((0, 2), np.int64) if voiced is None else voiced
-        model = dataclasses.replace(tiny.model, channels=channels)
+        model = dataclasses.replace(StoredConfig.of(tiny.model), channels=channels, lookahead=10)
         if two_stems:
             model = dataclasses.replace(model, stems=("vocals",), residual="accompaniment")
         return Mixer(banks, len(LENGTHS), model, options, places, seed, whole_accompaniment, rests)
@@ -107,7 +108,7 @@ def drawn(mixer: Mixer, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def centre(mixtures: np.ndarray, mixer: Mixer) -> np.ndarray:
     """The part that has references."""
-    return mixtures[:, mixer.context : mixtures.shape[1] - mixer.context]
+    return mixtures[:, mixer.context : mixtures.shape[1] - mixer.lookahead]
 
 
 def songs_of(mixer: Mixer, count: int) -> np.ndarray:
@@ -221,12 +222,13 @@ def test_without_remixing_examples_are_the_songs_own_samples(make_mixer: MakeMix
 
 
 def test_context_is_real_music(make_mixer: MakeMixer) -> None:
-    """Zeros stand beyond the ends of the song only."""
+    """Zeros stand beyond the ends of the song only: at one end, so that what is seen at the other is whole."""
     mixer = make_mixer(PLAIN, constant=True)
+    assert mixer.lookahead < mixer.context
     for mixture in drawn(mixer, 32)[0][..., 0]:
         inside = np.flatnonzero(mixture)
         assert (np.diff(inside) == 1).all()
-        assert len(inside) == mixer.input_length or len(inside) >= mixer.context + TARGET_LENGTH
+        assert len(inside) == mixer.input_length or len(inside) >= mixer.lookahead + TARGET_LENGTH
 
 
 @pytest.mark.parametrize("remix", [0.0, 1.0])

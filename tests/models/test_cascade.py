@@ -36,9 +36,12 @@ def test_contexts_add_and_the_first_keeps_its_grid() -> None:
     config = Config(**COMMON, first=BLOCKS, second=FOUR)
     first, second = config.parts_in_order
     assert (first.block, second.block, config.block) == (32, 6, 96)
-    assert config.margin % first.block == 0
-    assert second.context <= config.margin < second.context + first.block
-    assert config.context == first.context + config.margin
+    before, after = config.margins
+    assert before % first.block == after % first.block == 0
+    assert second.context <= before < second.context + first.block
+    assert second.lookahead <= after < second.lookahead + first.block
+    assert config.context == first.context + before
+    assert config.lookahead == first.lookahead + after
 
 
 @pytest.mark.parametrize("first", [TWO, BLOCKS], ids=["residual", "grid"])
@@ -51,10 +54,10 @@ def test_the_second_divides_what_the_first_found(first: Member) -> None:
     vocals = networks[0](mixture).numpy()[:, 0]
     context = config.parts_in_order[0].context
     accompaniment = mixture[:, context:-context] - vocals
-    spare = config.margin - config.parts_in_order[1].context
+    margin, _ = config.margins
+    spare = margin - config.parts_in_order[1].context
     seen = accompaniment[:, spare : accompaniment.shape[1] - spare]
     strange, drums, bass, other = np.moveaxis(networks[1](seen).numpy(), 1, 0)
-    margin = config.margin
     kept = vocals[:, margin : vocals.shape[1] - margin]
     expected = np.stack([kept, drums, bass, other + strange], axis=1)
     assert np.abs(strange).max() > 1e-3  # what the second calls vocals is there, and goes to other

@@ -38,6 +38,13 @@ def test_facts_tell_what_config_tells(copy: Path) -> None:
         assert f"{name} {store.size(store.read(copy), name) / 1e6:.1f} MB" in facts["forms"]
 
 
+def test_sides_that_differ_are_both_told(copy: Path) -> None:
+    about = config_of(copy)
+    (copy / "config.json").write_text(json.dumps({**about, "lookahead": 4}))
+    facts = catalogue.facts(store.read(copy))
+    assert facts["context"] == "34 samples, 0.00 s, before; 4 samples, 0.00 s, after"
+
+
 def test_an_ensemble_tells_its_networks() -> None:
     assert re.fullmatch(r"ensemble of \w+(, \w+)+", catalogue.facts(catalogue.find("default"))["architecture"])
 

@@ -26,7 +26,8 @@ def test_config_explains_the_model(model: Path, tiny: config.Preset) -> None:
     assert told["description"] == tiny.description
     assert told["architecture"] == tiny.architecture
     assert told["model"] == tiny.to_dict()["model"]
-    assert (told["context"], told["block"]) == (tiny.model.context, tiny.model.block)
+    assert (told["context"], told["lookahead"]) == (tiny.model.context, tiny.model.lookahead)
+    assert told["block"] == tiny.model.block
     assert told["licence"] == "CC0"
     assert config.preset_from_dict(told["preset"]).model == tiny.model
     assert {"val_loss", "best_epoch", "data", "versions", "date"} <= told["training"].keys()

@@ -70,7 +70,7 @@ def test_it_tells_its_lengths(backend: Backend, lengths: Lengths, file: bytes) -
     config = backend.config
     assert fixed.told(file) == lengths
     assert lengths.target_length == round(config.sample_rate / config.block) * config.block
-    assert lengths.input_length == lengths.target_length + 2 * config.context
+    assert lengths.input_length == config.context + lengths.target_length + config.lookahead
 
 
 def test_an_exported_tflite_runs_as_it_is_and_tells_with_which_lengths(model: Path) -> None:

@@ -5,36 +5,61 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfwavesep.separation import Segmenter
+from tfwavesep.separation import Grid, Segmenter, segment_length
+from tfwavesep.store import StoredConfig
 
 
-def centres(song: np.ndarray, cuts: list[int], target_length: int, context: int) -> list[np.ndarray]:
-    segmenter = Segmenter(target_length, context)
+def cut(song: np.ndarray, cuts: list[int], grid: Grid) -> list[np.ndarray]:
+    segmenter = Segmenter(grid)
     segments = [s for piece in np.split(song, cuts) for s in segmenter.feed(piece)]
     return [*segments, *segmenter.flush()]
 
 
-@given(st.integers(0, 50), st.integers(1, 9), st.integers(0, 7), st.lists(st.integers(0, 50), max_size=6))
-def test_any_cuts_give_the_same_segments_of_real_neighbours(
-    length: int, target_length: int, context: int, cuts: list[int]
-) -> None:
+GRIDS = st.builds(Grid, st.integers(1, 9), st.integers(0, 7), st.integers(0, 7))
+
+
+@given(st.integers(0, 50), GRIDS, st.lists(st.integers(0, 50), max_size=6))
+def test_any_cuts_give_the_same_segments_of_real_neighbours(length: int, grid: Grid, cuts: list[int]) -> None:
     song = np.arange(1.0, length + 1)[:, np.newaxis]
-    segments = centres(song, sorted(cuts), target_length, context)
-    assert len(segments) == -(-length // target_length)
-    padded = np.pad(song, [(context, context + target_length), (0, 0)])
+    segments = cut(song, sorted(cuts), grid)
+    assert len(segments) == -(-length // grid.target_length)
+    padded = np.pad(song, [(grid.context, grid.target_length + grid.lookahead), (0, 0)])
     for number, segment in enumerate(segments):
-        start = number * target_length
-        np.testing.assert_array_equal(segment, padded[start : start + target_length + 2 * context])
+        start = number * grid.target_length
+        np.testing.assert_array_equal(segment, padded[start : start + grid.input_length])
+
+
+@given(st.integers(1, 50), GRIDS, st.integers(0, 60))
+def test_a_song_fed_from_where_the_grid_says_gives_the_same_segments(length: int, grid: Grid, place: int) -> None:
+    song = np.arange(1.0, length + 1)[:, np.newaxis]
+    whole, start = cut(song, [], grid), grid.reach(min(place, length - 1))
+    segmenter = Segmenter(grid, start)
+    found = [*segmenter.feed(song[start:]), *segmenter.flush()]
+    assert segmenter.first <= min(place, length - 1)
+    for segment, expected in zip(found, whole[segmenter.first // grid.target_length :], strict=True):
+        np.testing.assert_array_equal(segment, expected)
+
+
+def config(context: int, lookahead: int) -> StoredConfig:
+    sides = {"context": context, "lookahead": lookahead}
+    return StoredConfig(sample_rate=8000, channels=1, stems=("vocals",), residual="accompaniment", block=96, **sides)
+
+
+def test_a_run_yields_a_second_or_three_times_what_it_sees_on_one_side_in_the_mean() -> None:
+    assert segment_length(config(4000, 4000)) == segment_length(config(8000, 0)) == 12000
+    assert segment_length(config(100, 100)) == 7968
+    assert segment_length(config(100, 100), seconds=0.1) == 768
+    assert segment_length(config(100, 100), longest=500) == 480
 
 
 def test_sample_by_sample_is_not_slow() -> None:
-    segmenter = Segmenter(target_length=100_000, context=50_000)
+    segmenter = Segmenter(Grid(target_length=100_000, context=50_000, lookahead=50_000))
     sample = np.zeros((1, 2), np.float32)
     assert sum(1 for _ in range(250_000) for _ in segmenter.feed(sample)) == 2
 
 
 @pytest.mark.parametrize("shape", [(3, 10, 2), (10, 1)])
 def test_leading_axes_are_kept(shape: tuple[int, ...]) -> None:
-    segmenter = Segmenter(4, 1)
+    segmenter = Segmenter(Grid(4, 1, 1))
     segments = [*segmenter.feed(np.ones(shape)), *segmenter.flush()]
     assert [s.shape for s in segments] == [(*shape[:-2], 6, shape[-1])] * 3

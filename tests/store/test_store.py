@@ -49,6 +49,16 @@ def test_config_vouches_for_every_other_file(model: Path) -> None:
         assert entry == {"bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
+def test_a_model_that_tells_one_context_looks_as_far_ahead(copy: Path) -> None:
+    """As all did before networks that look ahead less."""
+    about = config_of(copy)
+    assert about.pop("lookahead") == about["context"]
+    (copy / "config.json").write_text(json.dumps(about))
+    assert store.read(copy).config.lookahead == about["context"]
+    (copy / "config.json").write_text(json.dumps({**about, "lookahead": 5}))
+    assert store.read(copy).config.lookahead == 5
+
+
 @pytest.mark.parametrize("name", ["model.tflite", "model.keras", "1/saved_model.pb", "1/variables/variables.index"])
 def test_a_changed_file_is_refused(copy: Path, name: str) -> None:
     flip(copy / name)

@@ -30,18 +30,19 @@ def node(module: str, expression: str, *arguments: Any) -> Any:
 
 
 @pytest.mark.parametrize("length", [1, 99, 100, 101, 250, 1000])
-@pytest.mark.parametrize("context", [0, 30, 250])
-def test_segments_are_those_of_the_grid(length: int, context: int) -> None:
-    grid = Grid(target_length=100, context=context)
+@pytest.mark.parametrize(("context", "lookahead"), [(0, 0), (30, 30), (250, 0), (30, 250)])
+def test_segments_are_those_of_the_grid(length: int, context: int, lookahead: int) -> None:
+    grid = Grid(target_length=100, context=context, lookahead=lookahead)
     song = np.random.default_rng(0).integers(1, 30000, (length, 1))
-    segmenter = Segmenter(grid.target_length, grid.context)
+    segmenter = Segmenter(grid)
     expected = [each.ravel().tolist() for each in (*segmenter.feed(song), *segmenter.flush())]
     cut = """
         Array.from({ length: it.count(given[0].length, given[1]) }, (_, k) => {
           const { from, to } = it.segment(k, given[0].length, given[1]);
           return [...it.cut(Int16Array.from(given[0]), from, to)];
         })"""
-    assert node("grid.js", cut, song.ravel().tolist(), {"targetLength": 100, "context": context}) == expected
+    model = {"targetLength": 100, "context": context, "lookahead": lookahead}
+    assert node("grid.js", cut, song.ravel().tolist(), model) == expected
 
 
 @pytest.mark.parametrize(

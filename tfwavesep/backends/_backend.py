@@ -28,7 +28,7 @@ class Backend(Protocol):
         """Run the network.
 
         Args:
-            mixture: float32 `(batch, target_length + 2 * config.context, channels)`.
+            mixture: float32 `(batch, config.input_length(target_length), channels)`.
 
         Returns:
             float32 `(batch, stems, target_length, channels)`.

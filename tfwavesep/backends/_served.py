@@ -29,10 +29,10 @@ ATTEMPTS = 5
 
 def window(config: ModelConfig) -> int:
     """Most samples that a request may ask for: so that neither it nor its answer exceeds `MESSAGE_LIMIT`, or, where
-    then most of it would be context, as many as the context on one side has."""
-    frame = np.dtype(np.float32).itemsize * config.channels
-    longest = min(MESSAGE_LIMIT // frame - 2 * config.context, MESSAGE_LIMIT // (frame * len(config.stems)))
-    blocks = max(longest // config.block, -(-config.context // config.block), 1)
+    then most of it would be context, as many as the context on its longer side has."""
+    samples = MESSAGE_LIMIT // (np.dtype(np.float32).itemsize * config.channels)
+    longest = min(samples - config.context - config.lookahead, samples // len(config.stems))
+    blocks = max(longest // config.block, -(-max(config.context, config.lookahead) // config.block), 1)
     return blocks * config.block
 
 
@@ -91,7 +91,7 @@ class ServedBackend(Backend):
         try:
             for mixture in mixtures:
                 waiting.append([self._send(one[np.newaxis]) for one in mixture])
-                lengths.append(mixture.shape[1] - 2 * self.config.context)
+                lengths.append(mixture.shape[1] - self.config.context - self.config.lookahead)
                 if sum(map(len, waiting)) >= self.in_flight:
                     yield self._receive(waiting[0], lengths.popleft())
                     waiting.popleft()

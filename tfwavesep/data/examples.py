@@ -111,7 +111,7 @@ class Mixer:
     Args:
         banks: for each of `STEMS`; the first `num_tracks` entries of each belong to the same songs.
         num_tracks: songs.
-        model: says rate, channels, context and targets.
+        model: says rate, channels, context on both sides and targets.
         config: says how to draw.
         voiced: `(n, 2)` song and sample of each chunk in which somebody sings.
         seed: of all draws.
@@ -133,7 +133,7 @@ class Mixer:
     ) -> None:
         self.banks = banks
         self.num_tracks = num_tracks
-        self.context = model.context
+        self.context, self.lookahead = model.context, model.lookahead
         self.sample_rate = model.sample_rate
         self.input_length = model.input_length(config.target_length)
         self.weights = tf.constant(stems.weights(model.targets))
@@ -184,7 +184,7 @@ class Mixer:
             together = tf.where(more[-1, 0] < self.config.narrow, narrow, together)
         if self.config.worn:
             together = wear.worn(together, more[-1, 2:7], self.config.worn, self.sample_rate)
-        mixture, references = mix_down(together, self.weights, self.context)
+        mixture, references = mix_down(together, self.weights, self.context, self.lookahead)
         return mixture, references, tf.where(remixed, 1.0, self.known[song[0]])
 
     def _draw(self, number: tf.Tensor, count: int) -> tf.Tensor:
@@ -274,18 +274,19 @@ def _pick(draw: tf.Tensor, count: Any) -> tf.Tensor:
     return tf.cast(tf.cast(draw, tf.float64) * tf.cast(count, tf.float64), tf.int64)
 
 
-def mix_down(sources: tf.Tensor, weights: tf.Tensor, context: int) -> tuple[tf.Tensor, tf.Tensor]:
+def mix_down(sources: tf.Tensor, weights: tf.Tensor, context: int, lookahead: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Mixture and references of one fragment.
 
     Args:
         sources: `(4, input_length, channels)` in the order of `STEMS`.
         weights: `(targets, 4)`, see `stems.weights`.
-        context: samples at each end that have no reference.
+        context: samples at the beginning that have no reference.
+        lookahead: samples at the end that have none.
 
     Returns:
         mixture `(input_length, channels)`, references `(targets, target_length, channels)`.
     """
-    inner = sources[:, context : sources.shape[1] - context]
+    inner = sources[:, context : sources.shape[1] - lookahead]
     return tf.reduce_sum(sources, axis=0), tf.einsum("ts,slc->tlc", weights, inner)
 
 
@@ -444,7 +445,7 @@ def _validation(preset: Preset, valid: list[Track], cache: Path) -> tuple[tf.dat
         start, inputs = place[1] - model.context, model.input_length(length)
         sources = tf.stack([banks[stem].fragment(place[0], start, inputs) for stem in STEMS])
         sources = tf.where(place[2] > 0, width.narrow(sources, tf.constant(0.0)), sources)
-        return *mix_down(sources, weights, model.context), known[place[0]]
+        return *mix_down(sources, weights, model.context, model.lookahead), known[place[0]]
 
     def fragments(places: list[tuple[int, int, int]]) -> tf.data.Dataset:
         numbers = tf.data.Dataset.from_tensor_slices(np.array(places, np.int64))

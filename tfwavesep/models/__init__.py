@@ -45,7 +45,7 @@ def config_class(architecture: str) -> type[ModelConfig]:
 
 def build(architecture: str, config: ModelConfig) -> "keras.Model":
     """A new network with random weights: `mixture (batch, time, channels)` to
-    `stems (batch, stems, time - 2 * config.context, channels)`.
+    `stems (batch, stems, time - config.context - config.lookahead, channels)`.
 
     Raises:
         ConfigError: there is no such architecture.

@@ -46,8 +46,13 @@ class ModelConfig:
 
     @property
     def context(self) -> int:
-        """Samples of real input needed on each side of an output sample."""
+        """Samples of real input needed before an output sample."""
         raise NotImplementedError
+
+    @property
+    def lookahead(self) -> int:
+        """Samples of real input needed after an output sample; as many as before, unless a network says otherwise."""
+        return self.context
 
     @property
     def block(self) -> int:
@@ -67,4 +72,4 @@ class ModelConfig:
             target_length,
             f"a positive multiple of {self.block} samples (nearest: {nearest})",
         )
-        return target_length + 2 * self.context
+        return self.context + target_length + self.lookahead

@@ -71,16 +71,22 @@ class Config(ModelConfig):
         return tuple(target for target in self.parts_in_order[1].targets if target in held)
 
     @property
-    def margin(self) -> int:
-        """Samples that the first estimates on each side for the second to see: whole blocks, so that the first stays on
-        its grid in the song."""
+    def margins(self) -> tuple[int, int]:
+        """Samples that the first estimates before and after for the second to see: whole blocks, so that the first
+        stays on its grid in the song."""
         first, second = self.parts_in_order
-        return -(-second.context // first.block) * first.block
+        before, after = (-(-side // first.block) * first.block for side in (second.context, second.lookahead))
+        return before, after
 
     @property
     def context(self) -> int:
         """That of the first for what the second sees."""
-        return self.parts_in_order[0].context + self.margin
+        return self.parts_in_order[0].context + self.margins[0]
+
+    @property
+    def lookahead(self) -> int:
+        """That of the first for what the second sees."""
+        return self.parts_in_order[0].lookahead + self.margins[1]
 
     @property
     def block(self) -> int:
@@ -92,7 +98,7 @@ def build(config: Config) -> keras.Model:
     """The networks with random weights, as one Keras functional model.
 
     Shape:
-        `mixture (batch, time, channels)` to `stems (batch, stems, time - 2 * context, channels)`; the stems sum
+        `mixture (batch, time, channels)` to `stems (batch, stems, time - context - lookahead, channels)`; the stems sum
         to the mixture's central part.
     """
     architectures = (config.first.architecture, config.second.architecture)
@@ -111,28 +117,29 @@ def join(config: Config, networks: Sequence[keras.Model]) -> keras.Model:
     for network, name in zip(networks, ("first", "second"), strict=True):
         network.name = name
     estimates = _targets(networks[0], first, mixture, "first")
-    seen = _crop(estimates[config.divided], config.margin - second.context, "seen")
+    before, after = config.margins
+    seen = _crop(estimates[config.divided], (before - second.context, after - second.lookahead), "seen")
     divided = _targets(networks[1], second, seen, "second")
     strange = [divided[target] for target in second.targets if target not in config.within]
     if strange:
         last = config.within[-1]
         divided[last] = layers.Add(dtype="float32", name="with_the_rest")([divided[last], *strange])
-    kept = [_crop(estimates[target], config.margin, f"{target}_kept") for target in config.kept]
+    kept = [_crop(estimates[target], config.margins, f"{target}_kept") for target in config.kept]
     rows = [ops.expand_dims(row, 1) for row in (*kept, *(divided[target] for target in config.within))]
     return keras.Model(mixture, layers.Concatenate(axis=1, dtype="float32", name="stems")(rows), name="cascade")
 
 
 def _targets(network: keras.Model, config: ModelConfig, mixture: Any, name: str) -> dict[str, Any]:
-    """What a network makes of a mixture, `(batch, time - 2 * context, channels)` by target, the residual too."""
+    """What a network makes of a mixture, each `(batch, time, channels)` by target, the residual too."""
     stems = network(mixture)
     found = {stem: stems[:, number] for number, stem in enumerate(config.stems)}
     if config.residual:
-        kept = _crop(mixture, config.context, f"{name}_mixture")
+        kept = _crop(mixture, (config.context, config.lookahead), f"{name}_mixture")
         found[config.residual] = layers.Subtract(dtype="float32", name=f"{name}_residual")(
             [kept, ops.sum(stems, axis=1)]
         )
     return found
 
 
-def _crop(x: Any, samples: int, name: str) -> Any:
-    return layers.Cropping1D(samples, dtype="float32", name=name)(x) if samples else x
+def _crop(x: Any, ends: tuple[int, int], name: str) -> Any:
+    return layers.Cropping1D(ends, dtype="float32", name=name)(x) if any(ends) else x

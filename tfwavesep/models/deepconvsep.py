@@ -98,8 +98,8 @@ def build(config: Config) -> keras.Model:
     """The network as a Keras functional model.
 
     Shape:
-        `mixture (batch, time, 1)` to `stems (batch, stems, time - 2 * context, 1)`; the stems sum to the mixture's
-        central part.
+        `mixture (batch, time, 1)` to `stems (batch, stems, time - context - lookahead, 1)`; the stems sum to the
+        mixture's central part.
     """
     mixture = keras.Input((None, 1), name="mixture")
     real, imaginary = STFT(config.window, config.hop, name="stft")(mixture)

@@ -71,6 +71,11 @@ class Config(ModelConfig):
         return max(config.context for _, config in self.parts)
 
     @property
+    def lookahead(self) -> int:
+        """That of the network which looks ahead farthest."""
+        return max(config.lookahead for _, config in self.parts)
+
+    @property
     def block(self) -> int:
         """What is whole for every network."""
         return lcm(*(config.block for _, config in self.parts))
@@ -80,7 +85,7 @@ def build(config: Config) -> keras.Model:
     """The networks with random weights, as one Keras functional model.
 
     Shape:
-        `mixture (batch, time, channels)` to `stems (batch, stems, time - 2 * context, channels)`.
+        `mixture (batch, time, channels)` to `stems (batch, stems, time - context - lookahead, channels)`.
     """
     return join(config, [models.build(*part) for part in config.parts])
 
@@ -102,8 +107,8 @@ def join(config: Config, networks: Sequence[keras.Model]) -> keras.Model:
     for number, ((architecture, part), alike) in enumerate(kinds.items()):
         network = models.mean(architecture, part, alike)
         network.name = f"kind_{number}"
-        surplus = config.context - part.context
-        nearer = layers.Cropping1D(surplus, dtype="float32", name=f"context_{number}")(mixture) if surplus else mixture
+        spare = (config.context - part.context, config.lookahead - part.lookahead)
+        nearer = layers.Cropping1D(spare, dtype="float32", name=f"context_{number}")(mixture) if any(spare) else mixture
         shares.append(network(nearer) * (len(alike) / len(networks)))
     return keras.Model(mixture, layers.Add(dtype="float32", name="stems")(shares), name="ensemble")
 

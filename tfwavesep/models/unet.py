@@ -144,7 +144,7 @@ def build(config: Config) -> keras.Model:
     """The network as a Keras functional model.
 
     Shape:
-        `mixture (batch, time, channels)` to `stems (batch, stems, time - 2 * context, channels)`; the stems sum
+        `mixture (batch, time, channels)` to `stems (batch, stems, time - context - lookahead, channels)`; the stems sum
         to the mixture's central part, because the last one is what the others leave of it.
     """
     mixture = keras.Input((None, config.channels), name="mixture")

@@ -69,7 +69,7 @@ def build(config: Config) -> keras.Model:
     valid and the field has any length, so that each output sample sees only real input.
 
     Shape:
-        `mixture (batch, time, channels)` to `stems (batch, stems, time - 2 * context, channels)`.
+        `mixture (batch, time, channels)` to `stems (batch, stems, time - context - lookahead, channels)`.
     """
     outputs = len(config.stems) * config.channels
     mixture = keras.Input((None, config.channels), name="mixture")

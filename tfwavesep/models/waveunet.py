@@ -92,7 +92,7 @@ def build(config: Config) -> keras.Model:
     whole blocks with the same context on both sides.
 
     Shape:
-        `mixture (batch, time, channels)` to `stems (batch, stems, time - 2 * context, channels)`.
+        `mixture (batch, time, channels)` to `stems (batch, stems, time - context - lookahead, channels)`.
     """
     mixture = keras.Input((None, config.channels), name="mixture")
     heard = layers.Cropping1D((1, 0), dtype="float32", name="whole_grid")(mixture)

@@ -5,7 +5,7 @@ from typing import Any
 from tfwavesep import store
 from tfwavesep.errors import ModelError
 from tfwavesep.separation import Course, Grid, segment_length
-from tfwavesep.store import FORMS, StoredModel
+from tfwavesep.store import FORMS, StoredConfig, StoredModel
 
 
 def find(model: str) -> StoredModel:
@@ -36,15 +36,15 @@ def summary(model: StoredModel) -> dict[str, str]:
 def facts(model: StoredModel) -> dict[str, str]:
     """A model in full."""
     about, config = model.about, model.config
-    course = Course(config.sample_rate, config.sample_rate, Grid(_segment(model), config.context))
+    course = Course(config.sample_rate, config.sample_rate, Grid.of(config, segment_length(config)))
     found = {
         "description": str(about.get("description", "")),
         "separates": ", ".join(config.targets),
         "rate": _rate(model),
         "architecture": _architecture(about),
-        "context": f"{config.context} samples, {config.context / config.sample_rate:.2f} s, on each side",
+        "context": _context(config),
         "latency": f"{course.latency:.1f} s in a stream, of which the segment is "
-        f"{_segment(model) / config.sample_rate:.1f} s (--segment makes it shorter)",
+        f"{segment_length(config) / config.sample_rate:.1f} s (--segment makes it shorter)",
         "forms": ", ".join(_forms(model)),
         "as it is": _lengths(model),
         "SDR": _sdr(about, "on {tracks} tracks, in dB"),
@@ -56,9 +56,11 @@ def facts(model: StoredModel) -> dict[str, str]:
     return {name: text for name, text in found.items() if text}
 
 
-def _segment(model: StoredModel) -> int:
-    config = model.config
-    return segment_length(config.context, config.block, config.sample_rate)
+def _context(config: StoredConfig) -> str:
+    before, after = (
+        f"{side} samples, {side / config.sample_rate:.2f} s" for side in (config.context, config.lookahead)
+    )
+    return f"{before}, on each side" if before == after else f"{before}, before; {after}, after"
 
 
 def _rate(model: StoredModel) -> str:

@@ -220,6 +220,7 @@ def _describe(source: Trained, licence: str | None, scores: Path | None) -> dict
         "architecture": preset.architecture,
         "model": values["model"],
         "context": preset.model.context,
+        "lookahead": preset.model.lookahead,
         "block": preset.model.block,
         "licence": licence or source.licence,
         "scores": read_json(scores) if scores else None,

@@ -41,7 +41,8 @@ class Lengths:
 
     Attributes:
         sample_rate: Hz.
-        context: samples of real input needed on each side of what is yielded.
+        context: samples of real input needed before what is yielded.
+        lookahead: samples of real input needed after it.
         block: samples; what is yielded is a multiple of it.
         input_length: samples that are taken.
         target_length: samples that are yielded.
@@ -49,6 +50,7 @@ class Lengths:
 
     sample_rate: int
     context: int
+    lookahead: int
     block: int
     input_length: int
     target_length: int
@@ -63,8 +65,9 @@ class Lengths:
         """
         if seconds is not None:
             require(0 < seconds <= MOST_SECONDS, "fixed", seconds, f"above 0 and at most {MOST_SECONDS:.0f} seconds")
-        target_length = segment_length(config.context, config.block, config.sample_rate, seconds)
-        return cls(config.sample_rate, config.context, config.block, config.input_length(target_length), target_length)
+        length = segment_length(config, seconds)
+        sides = (config.context, config.lookahead)
+        return cls(config.sample_rate, *sides, config.block, config.input_length(length), length)
 
     def __str__(self) -> str:
         takes, yields = (length / self.sample_rate for length in (self.input_length, self.target_length))
@@ -177,7 +180,8 @@ def told(tflite: bytes) -> Lengths | None:
     model = _parse(tflite)
     for each in model.metadata or []:
         if each.name == METADATA.encode():
-            return Lengths(**json.loads(bytes(model.buffers[each.buffer].data)))
+            lengths = json.loads(bytes(model.buffers[each.buffer].data))
+            return Lengths(**{"lookahead": lengths["context"], **lengths})  # once told as one number
     return None
 
 

@@ -1,10 +1,11 @@
 """The SavedModel that is exported: what it can be asked for by name, here and on TensorFlow Serving.
 
 - `serving_default`: `mixture` float32 `(batch, time, channels)` to `stems` float32
-  `(batch, stems, time - 2 * context, channels)`.
+  `(batch, stems, time - context - lookahead, channels)`.
 - `separate_wav`: `wav_bytes` string `(songs)`, each a WAV of 16, 24 or 32-bit PCM or 32-bit float at the model's rate,
   to `STEM_bytes` string `(songs)` for each target, each a WAV of 16-bit PCM, as long and with as many channels.
-- `describe`: `query` string `(any)`, not looked at, to `config` string `(any)`: stems, rate, context and block as json.
+- `describe`: `query` string `(any)`, not looked at, to `config` string `(any)`: stems, rate, context, lookahead and
+  block as json.
 
 Names that end in `_bytes` are base64 in TensorFlow Serving's REST interface; every output has the batch dimension of
 its input, as batching on the server asks for.
@@ -42,7 +43,7 @@ class Signatures(tf.Module):
         self._mixture = tf.TensorSpec((None, None, config.channels), tf.float32, name="mixture")
         self._model = tf.function(lambda mixture: model(mixture, training=False), input_signature=[self._mixture])
         self._config = config
-        self._target_length = segment_length(config.context, config.block, config.sample_rate, longest=window(config))
+        self._target_length = segment_length(config, longest=window(config))
 
     def functions(self) -> dict[str, Any]:
         """Each signature by its name."""
@@ -96,10 +97,10 @@ class Signatures(tf.Module):
         """`(groups, time, channels)` to `(groups, stems, time, channels)`, one segment after the other."""
         config, length = self._config, self._target_length
         count = -(-time // length)
-        padded = tf.pad(grouped, [[0, 0], [config.context, config.context + count * length - time], [0, 0]])
+        padded = tf.pad(grouped, [[0, 0], [config.context, config.lookahead + count * length - time], [0, 0]])
         outputs = tf.TensorSpec((None, len(config.stems), length, config.channels), tf.float32)
         segments = tf.map_fn(
-            lambda k: self._model(padded[:, k * length : (k + 1) * length + 2 * config.context]),
+            lambda k: self._model(padded[:, k * length : k * length + config.input_length(length)]),
             tf.range(count),
             fn_output_signature=outputs,
             parallel_iterations=1,
@@ -117,7 +118,7 @@ def _in_steps(samples: tf.Tensor) -> tf.Tensor:
 def description(config: ModelConfig) -> dict[str, Any]:
     """What a client must know, in the form of a model's `config.json`."""
     model = {name: getattr(config, name) for name in ("sample_rate", "channels", "stems", "residual")}
-    return {"model": model, "context": config.context, "block": config.block}
+    return {"model": model, "context": config.context, "lookahead": config.lookahead, "block": config.block}
 
 
 def write(model: keras.Model, config: ModelConfig, path: Path) -> None:
@@ -146,7 +147,7 @@ def write_warmup(config: ModelConfig, name: str, path: Path) -> bool:
         from tensorflow_serving.apis import prediction_log_pb2
     except ImportError:
         return False
-    target_length = segment_length(config.context, config.block, config.sample_rate, longest=window(config))
+    target_length = segment_length(config, longest=window(config))
     length = config.input_length(target_length)
     requests = {
         "serving_default": {"mixture": tf.make_tensor_proto(0.0, tf.float32, (1, length, config.channels))},

@@ -87,6 +87,7 @@ def _about(model: store.StoredModel, lengths: fixed.Lengths, size: int) -> dict[
         "targets": model.config.targets,
         "sampleRate": lengths.sample_rate,
         "context": lengths.context,
+        "lookahead": lengths.lookahead,
         "inputLength": lengths.input_length,
         "targetLength": lengths.target_length,
     }

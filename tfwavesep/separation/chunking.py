@@ -1,35 +1,29 @@
-"""Cutting a song into segments that overlap by the context of what works on them. Only NumPy here."""
+"""Cutting a song into segments that overlap by what is seen around them by what works on them. Only NumPy here."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from tfwavesep.models import ModelConfig
+
 SEGMENT_CONTEXTS = 3
-"""By default a segment yields three times its context on one side. With five a run would do a tenth less work at most
-for each second, and takes half as much memory again, which is slower to fill than caches are."""
+"""By default a segment yields three times as much as it sees on one side, in the mean of both. With five a run would do
+a tenth less work at most for each second, and takes half as much memory again, which is slower to fill than caches
+are."""
 
 
-def segment_length(
-    context: int, block: int, sample_rate: int, seconds: float | None = None, longest: int | None = None
-) -> int:
-    """Samples that one run of a network is to yield.
+def segment_length(config: ModelConfig, seconds: float | None = None, longest: int | None = None) -> int:
+    """Samples that one run of a network is to yield: a multiple of its block.
 
     Args:
-        context: samples needed on each side.
-        block: what comes out is a multiple of this.
-        sample_rate: in Hz.
+        config: of the network.
         seconds: what is wished for, or None for a fitting length.
         longest: most samples that a run may yield, or None.
-
-    >>> segment_length(context=4000, block=96, sample_rate=8000)
-    12000
-    >>> segment_length(context=1000, block=96, sample_rate=8000, longest=500)
-    480
     """
-    samples = round(seconds * sample_rate) if seconds else max(sample_rate, SEGMENT_CONTEXTS * context)
-    blocks = round(samples / block) if longest is None else min(round(samples / block), longest // block)
-    return max(1, blocks) * block
+    fitting = max(config.sample_rate, SEGMENT_CONTEXTS * (config.context + config.lookahead) // 2)
+    blocks = round((round(seconds * config.sample_rate) if seconds else fitting) / config.block)
+    return max(1, blocks if longest is None else min(blocks, longest // config.block)) * config.block
 
 
 @dataclass(frozen=True)
@@ -38,11 +32,23 @@ class Grid:
 
     Attributes:
         target_length: samples that each segment yields.
-        context: samples needed on each side of them.
+        context: samples needed before them.
+        lookahead: samples needed after them.
     """
 
     target_length: int
     context: int
+    lookahead: int
+
+    @classmethod
+    def of(cls, config: ModelConfig, target_length: int) -> "Grid":
+        """That of a network whose segments yield `target_length` samples."""
+        return cls(target_length, config.context, config.lookahead)
+
+    @property
+    def input_length(self) -> int:
+        """Samples that each segment holds."""
+        return self.context + self.target_length + self.lookahead
 
     def reach(self, place: int) -> int:
         """The sample of a song where feeding must begin at the latest, so that the one at `place` comes out."""
@@ -57,41 +63,39 @@ class Segmenter:
     """Turns audio that arrives in pieces into segments on one fixed grid.
 
     Segment `k` holds what is needed to put out samples `k * target_length` up to `(k + 1) * target_length`: those
-    samples and `context` more on each side. Neighbours are real; zeros stand only before the song's start and
-    beyond its end. The grid depends neither on how the pieces are cut nor on where in the song they begin, so
+    samples, `context` more before them and `lookahead` after. Neighbours are real; zeros stand only before the song's
+    start and beyond its end. The grid depends neither on how the pieces are cut nor on where in the song they begin, so
     neither does what comes out.
 
     Shape:
-        in `(..., time, channels)`, out `(..., target_length + 2 * context, channels)`.
+        in `(..., time, channels)`, out `(..., grid.input_length, channels)`.
 
     Args:
-        target_length: samples that each segment yields.
-        context: samples needed on each side.
+        grid: the segments'.
         start: place in the song of the first sample that will be fed; above 0 only segments whose whole context
             is fed are put out.
 
     Attributes:
         first: place in the song of the first sample that the first segment yields.
 
-    >>> segmenter = Segmenter(target_length=2, context=1)
+    >>> segmenter = Segmenter(Grid(target_length=2, context=1, lookahead=1))
     >>> song = np.arange(1, 4).reshape(3, 1)
     >>> [s.ravel().tolist() for s in [*segmenter.feed(song), *segmenter.flush()]]
     [[0, 1, 2, 3], [2, 3, 0, 0]]
     """
 
-    def __init__(self, target_length: int, context: int, start: int = 0) -> None:
-        self.target_length = target_length
-        self.context = context
-        self.first = Grid(target_length, context).first(start)
+    def __init__(self, grid: Grid, start: int = 0) -> None:
+        self.grid = grid
+        self.first = grid.first(start)
         self.end = start
-        self._next = self.first - context
+        self._next = self.first - grid.context
         self._pieces: list[np.ndarray] = []
         self._held = 0
 
     def feed(self, audio: np.ndarray) -> Iterator[np.ndarray]:
         """Take the next piece; yield the segments that are complete with it."""
         if self.end == 0 and not self._pieces:
-            self._hold(self._zeros(audio, self.context))
+            self._hold(self._zeros(audio, self.grid.context))
         unneeded = max(0, self._next - self.end) if not self._held else 0
         self.end += audio.shape[-2]
         self._hold(audio[..., unneeded:, :])
@@ -99,8 +103,9 @@ class Segmenter:
 
     def flush(self) -> Iterator[np.ndarray]:
         """No more will come: yield what is left, with zeros beyond the end."""
-        needed = -(-self.end // self.target_length) * self.target_length + self.context
-        if self._pieces and self._next + self.context < self.end:
+        target_length = self.grid.target_length
+        needed = -(-self.end // target_length) * target_length + self.grid.lookahead
+        if self._pieces and self._next + self.grid.context < self.end:
             self._hold(self._zeros(self._pieces[0], needed - self._next - self._held))
             yield from self._complete()
 
@@ -110,15 +115,15 @@ class Segmenter:
 
     def _complete(self) -> Iterator[np.ndarray]:
         """Cut off whole segments; pieces are joined only when there is one, however small they come."""
-        length = self.target_length + 2 * self.context
+        length, step = self.grid.input_length, self.grid.target_length
         if self._held < length:
             return
         audio = np.concatenate(self._pieces, axis=-2)
-        starts = range(0, self._held - length + 1, self.target_length)
+        starts = range(0, self._held - length + 1, step)
         for start in starts:
             yield audio[..., start : start + length, :]
-        rest = audio[..., len(starts) * self.target_length :, :]
-        self._next += len(starts) * self.target_length
+        rest = audio[..., len(starts) * step :, :]
+        self._next += len(starts) * step
         self._pieces, self._held = [rest], rest.shape[-2]
 
     @staticmethod

@@ -45,9 +45,7 @@ class Separator:
         self._model: str | None = None
         self.sample_rate = config.sample_rate
         self.targets = config.targets
-        self.target_length = segment_length(
-            config.context, config.block, config.sample_rate, segment_seconds, backend.max_target_length
-        )
+        self.target_length = segment_length(config, segment_seconds, backend.max_target_length)
 
     @classmethod
     def load(cls, model: str = "default", segment_seconds: float | None = None) -> "Separator":
@@ -170,4 +168,4 @@ class Separator:
         """
         if not isinstance(sample_rate, numbers.Real) or sample_rate <= 0 or sample_rate % 1:
             raise AudioError(f"a sample rate of {sample_rate!r}: must be a whole number above 0, in Hz")
-        return Course(int(sample_rate), self.sample_rate, Grid(self.target_length, self.backend.config.context))
+        return Course(int(sample_rate), self.sample_rate, Grid.of(self.backend.config, self.target_length))

@@ -108,8 +108,9 @@ class Resampling:
     def grid(self) -> Grid:
         """In samples at `sample_rate`."""
         if self.sample_rate == self.to_rate:
-            return Grid(1, 0)
-        return Grid(self._whole_periods(RESAMPLED_LENGTH), self._whole_periods(RESAMPLING_CONTEXT))
+            return Grid(1, 0, 0)
+        context = self._whole_periods(RESAMPLING_CONTEXT)
+        return Grid(self._whole_periods(RESAMPLED_LENGTH), context, context)
 
     def _whole_periods(self, samples: int) -> int:
         divisor = gcd(self.sample_rate, self.to_rate)
@@ -129,8 +130,7 @@ class Resampler(Stage):
 
     def __init__(self, resampling: Resampling, start: int = 0) -> None:
         self._numbers = resampling
-        grid = resampling.grid
-        self._segmenter = Segmenter(grid.target_length, grid.context, start)
+        self._segmenter = Segmenter(resampling.grid, start)
         self.first = self._place = resampling.place(self._segmenter.first)
 
     def feed(self, samples: np.ndarray) -> Iterator[np.ndarray]:
@@ -173,7 +173,7 @@ class Network(Stage):
         self._backend = backend
         self._estimated = estimated
         self._channels = channels
-        self._segmenter = Segmenter(grid.target_length, grid.context, start)
+        self._segmenter = Segmenter(grid, start)
         self.first = self._place = self._segmenter.first
 
     def feed(self, samples: np.ndarray) -> Iterator[np.ndarray]:
@@ -241,7 +241,7 @@ class Course:
         """Seconds that a sample waits at most for the samples after it until its stems come out."""
         at_model_rate = (self.grid, self.outward.grid)
         stages = ((self.inward.grid, self.sample_rate), *((grid, self.model_rate) for grid in at_model_rate))
-        return sum((grid.target_length - 1 + grid.context) / rate for grid, rate in stages)
+        return sum((grid.target_length - 1 + grid.lookahead) / rate for grid, rate in stages)
 
 
 class Stream:

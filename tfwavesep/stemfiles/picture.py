@@ -12,7 +12,7 @@ import numpy as np
 from tfwavesep.audio import Reader, open_audio
 from tfwavesep.errors import OutputError
 from tfwavesep.places import atomic, disk_errors
-from tfwavesep.separation import Segmenter
+from tfwavesep.separation import Grid, Segmenter
 
 COLUMNS = 1000
 """Points in time at most; each stands for an equal part of the song."""
@@ -64,7 +64,8 @@ def outline(blocks: Iterable[np.ndarray], frames: int, sample_rate: int) -> Outl
         sample_rate: Hz.
     """
     length = max(SHORTEST, -(-frames // COLUMNS))
-    segmenter = Segmenter(length, max(0, -(-(WINDOW - length) // 2)))
+    around = max(0, -(-(WINDOW - length) // 2))
+    segmenter = Segmenter(Grid(length, around, around))
     columns = [_column(segment, length) for block in blocks for segment in segmenter.feed(_mono(block))]
     columns += [_column(segment, length) for segment in segmenter.flush()]
     low, high, spectra = zip(*columns, strict=True)

@@ -25,16 +25,19 @@ class StoredConfig(ModelConfig):
     """What `config.json` tells a runtime.
 
     Attributes:
-        context: samples of real input needed on each side of an output sample.
+        context: samples of real input needed before an output sample.
+        lookahead: samples of real input needed after an output sample.
         block: output lengths must be a multiple of this, in samples.
     """
 
     context: int = 0
+    lookahead: int = 0
     block: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.context >= 0, "context", self.context, "at least 0 samples")
+        for side in ("context", "lookahead"):
+            require(getattr(self, side) >= 0, side, getattr(self, side), "at least 0 samples")
         require(self.block >= 1, "block", self.block, "at least 1 sample")
 
     @classmethod
@@ -97,6 +100,7 @@ def stored_config(about: dict[str, Any]) -> StoredConfig:
         stems=tuple(model["stems"]),
         residual=model["residual"],
         context=about["context"],
+        lookahead=about.get("lookahead", about["context"]),  # once told as one number
         block=about["block"],
     )
 

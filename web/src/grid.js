@@ -1,6 +1,7 @@
 /**
  * How a song is cut: segment `k` yields the samples `k * targetLength` up to `(k + 1) * targetLength`, and takes
- * `context` more on each side. Neighbours are real; zeros stand only before the song's start and beyond its end.
+ * `context` more before them and `lookahead` after. Neighbours are real; zeros stand only before the song's start and
+ * beyond its end.
  */
 
 /** Segments of a song of `length` samples. */
@@ -14,13 +15,13 @@ export function count(length, { targetLength }) {
  * @returns {{start: number, stop: number, from: number, to: number}} samples of the song: those it yields, from
  *   `start` up to `stop`; and those it takes, from `from` up to `to`, where some may lie outside the song.
  */
-export function segment(k, length, { targetLength, context }) {
+export function segment(k, length, { targetLength, context, lookahead }) {
   const start = k * targetLength;
   return {
     start,
     stop: Math.min(start + targetLength, length),
     from: start - context,
-    to: start + targetLength + context,
+    to: start + targetLength + lookahead,
   };
 }
 

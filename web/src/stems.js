@@ -7,7 +7,7 @@ import * as grid from "./grid.js";
 export class Stems {
   /**
    * @param {Int16Array[]} mixture its channels.
-   * @param {{targets: string[], targetLength: number, context: number}} model
+   * @param {{targets: string[], targetLength: number}} model
    */
   constructor(mixture, model) {
     this.mixture = mixture;
