@@ -1,4 +1,4 @@
-.PHONY: demo test test-newest light page lint speed
+.PHONY: demo test test-newest page lint speed
 
 NEWEST := $(firstword $(foreach python,python3.14 python3.13 python3,$(if $(shell $(python) -c "print(1)" 2>/dev/null),$(python))))
 TENSORFLOW_TESTS := $(addprefix tests/,backends models/test_conformance.py data/test_examples.py release/test_export.py release/test_quantization.py training/test_losses.py)
@@ -10,10 +10,7 @@ test:
 	python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/python -m pytest -n auto --dist loadfile
 
 test-newest:
-	$(NEWEST) -m venv .venv-newest && .venv-newest/bin/pip install -r requirements-newest.txt && .venv-newest/bin/pip install --no-deps -e . && .venv-newest/bin/python -m pytest $(TENSORFLOW_TESTS)
-
-light:
-	python3 -m venv .venv-light && .venv-light/bin/pip install -r requirements-light.txt && .venv-light/bin/pip install --no-deps . && .venv-light/bin/tfwavesep separate examples/demo_song/mixture.flac -o demo --overwrite
+	$(NEWEST) -m venv .venv-newest && .venv-newest/bin/pip install -r requirements-newest.txt -e . && .venv-newest/bin/python -m pytest $(TENSORFLOW_TESTS)
 
 page:
 	cd web && npm ci && npm run build

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from tfwavesep.errors import needs_extra
+
 from .options import data_root
 
 
@@ -54,7 +56,8 @@ def export(
     if seconds is not None:
         _export_fixed(runs, folder, seconds, overwrite)
         return
-    from tfwavesep.release.export import export_cascade, export_model
+    with needs_extra("train", "tfwavesep export"):
+        from tfwavesep.release.export import export_cascade, export_model
 
     if bool(runs) == bool(first) or bool(first) != bool(then):
         raise click.UsageError("name either RUNs, or both --first and --then")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from tfwavesep.errors import needs_extra
+
 from .options import data_root
 
 
@@ -30,7 +32,8 @@ def import_model(model: str, source: Path, folder: Path, quantize: str, root: Pa
     Example:
       tfwavesep import spleeter:4stems 4stems.tar.gz -o saved_models/spleeter-4stems
     """
-    from tfwavesep.release.spleeter import import_model
+    with needs_extra("train", "tfwavesep import"):
+        from tfwavesep.release.spleeter import import_model
 
     path = import_model(model, source, folder, overwrite, quantize, root, lambda line: click.echo(line, err=True))
     click.echo(f"wrote {path}: config.json, model.keras, 1/ (SavedModel), model.tflite ({quantize})")

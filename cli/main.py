@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from tfwavesep.errors import TfwavesepError
+from tfwavesep.system import ENDING
 
 from .check import check
 from .data import data
@@ -27,9 +28,6 @@ from .separate import separate
 from .train import train
 from .web import web
 
-LEFT_OUT, COMPLETE = ("tensorflow", "keras", "museval", "musdb"), "pip install 'tfwavesep'"
-"""What is not installed where models are only run without TensorFlow, and what installs it."""
-
 
 class ErrorBoundary(click.Group):
     """Shows the errors meant for the user as one line; all others keep their traceback."""
@@ -39,10 +37,6 @@ class ErrorBoundary(click.Group):
             return super().invoke(ctx)
         except TfwavesepError as error:
             raise click.ClickException(str(error)) from error
-        except ModuleNotFoundError as error:
-            if error.name not in LEFT_OUT:
-                raise
-            raise click.ClickException(f"needs {error.name}, which this installation left out: {COMPLETE}") from error
         except OSError as error:
             if error.errno != errno.ENAMETOOLONG:
                 raise
@@ -65,7 +59,7 @@ for command in (separate, check, data, train, evaluate, export, import_model, mo
 
 def tidy_when_told_to_stop() -> None:
     """SIGTERM and SIGHUP end a command as Ctrl-C does, unless whoever started it wants them ignored (nohup)."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from tfwavesep.errors import needs_extra
+
 from .options import TRACKS, data_root
 
 
@@ -42,7 +44,8 @@ def train(
       tfwavesep train --from default --data musdb18 -o runs/mine
       tfwavesep train --resume --set training.epochs=60 --data musdb18 -o runs/mine
     """
-    from tfwavesep import training
+    with needs_extra("train", "tfwavesep train"):
+        from tfwavesep import training
     from tfwavesep.config import load_preset, override
 
     begin = training.begin(start) if start else None

@@ -17,7 +17,7 @@ README = (ROOT / "README.md").read_text()
 DEMO_SONG = ROOT / "examples" / "demo_song"
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "light"])
+@pytest.mark.parametrize("target", ["demo", "test"])
 def test_makefile_wraps_the_readmes_commands(target: str) -> None:
     lines = (ROOT / "Makefile").read_text().splitlines()
     command = lines[lines.index(f"{target}:") + 1].strip()

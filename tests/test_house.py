@@ -16,6 +16,7 @@ WINGS = [
     "stems",
     "plain",
     "hush",
+    "system",
     "places",
     "audio",
     "layers",
@@ -120,26 +121,41 @@ def test_public_names_resolve() -> None:
         _ = tfwavesep.nonsense
 
 
-def requirements(text: str) -> dict[str, set[str]]:
-    """Requirements of each package, without those for other Python versions."""
-    found: dict[str, set[str]] = {}
-    for line in text.split("\n"):
-        requirement, _, marker = line.partition(";")
-        if requirement.strip() and not requirement.startswith(("#", "-")) and "<" not in marker:
-            name = re.match(r"[\w-]+", requirement.strip())[0]
-            found.setdefault(name, set()).add(requirement.strip())
-    return found
+SETUP = configparser.ConfigParser()
+SETUP.read(ROOT / "setup.cfg")
+EXTRAS = SETUP["options.extras_require"]
 
 
-def test_requirements_are_those_of_setup_cfg() -> None:
-    """The files only leave out: the light one TensorFlow and all that only training and scoring need."""
-    setup = configparser.ConfigParser()
-    setup.read(ROOT / "setup.cfg")
-    options, extras = setup["options"], setup["options.extras_require"]
-    everything = requirements(options["install_requires"])
-    light = requirements((ROOT / "requirements-light.txt").read_text())
+def requirements(text: str) -> set[str]:
+    """Requirements, without those for other Python versions than the newest."""
+    lines = (line.partition(";") for line in text.splitlines() if not line.startswith("#"))
+    return {requirement.strip() for requirement, _, marker in lines if requirement.strip() and "<" not in marker}
+
+
+def test_separating_installs_no_tensorflow() -> None:
+    alone = {re.split("[<>=]", line)[0] for line in requirements(SETUP["options"]["install_requires"])}
+    assert not alone & {"tensorflow", "keras", "musdb", "museval", "tensorboard"}
+    assert any(line.startswith("tensorflow>") for line in requirements(EXTRAS["train"]))
+
+
+def test_the_tests_take_every_extra() -> None:
+    (own,) = [line for line in requirements(EXTRAS["test"]) if line.startswith("tfwavesep")]
+    assert own == f"tfwavesep[{','.join(sorted(set(EXTRAS) - {'test'}))}]"
+
+
+def test_the_newest_tensorflow_is_installed_as_on_the_newest_python() -> None:
     newest = requirements((ROOT / "requirements-newest.txt").read_text())
-    assert light.items() <= everything.items()
-    assert not {"tensorflow", "keras", "musdb", "museval", "tensorboard"} & light.keys()
-    assert {**light, **newest}.items() <= {**requirements(extras["test"]), **everything}.items()
-    assert light.keys() | newest.keys() >= everything.keys()
+    assert requirements(EXTRAS["train"]) <= newest
+    assert newest <= set().union(*map(requirements, EXTRAS.values()))
+
+
+def test_extras_that_are_named_anywhere_are_there() -> None:
+    texts = [*LIBRARY, *(ROOT / "cli").rglob("*.py"), *ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    named = {
+        extra
+        for path in texts
+        for several in re.findall(r"(?:tfwavesep|\.)\[([a-z,]+)\]", path.read_text())
+        for extra in several.split(",")
+    }
+    assert named <= set(EXTRAS)
+    assert set(re.findall(r'with needs_extra\("(\w+)"', "".join(path.read_text() for path in texts))) <= set(EXTRAS)

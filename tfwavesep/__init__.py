@@ -7,6 +7,8 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
+from tfwavesep.errors import needs_extra
+
 __version__ = version("tfwavesep")
 
 _HOMES = {
@@ -25,4 +27,5 @@ __all__ = ["__version__", *_HOMES]
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'tfwavesep' has no attribute {name!r}")
-    return getattr(import_module(f"tfwavesep.{_HOMES[name]}"), name)
+    with needs_extra("train", f"tfwavesep.{name}"):
+        return getattr(import_module(f"tfwavesep.{_HOMES[name]}"), name)

@@ -1,6 +1,7 @@
 """The errors this package shows to people: each text says what was wrong, with what, and what to do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
@@ -29,6 +30,10 @@ class TrainingError(TfwavesepError):
     """A training cannot go on as it is."""
 
 
+class ExtraError(TfwavesepError, ImportError):
+    """A package is not installed that comes with one of this package's extras."""
+
+
 class OutputError(TfwavesepError):
     """A result cannot be written where it was to be."""
 
@@ -43,6 +48,28 @@ class SiteError(TfwavesepError):
 
 class StoreError(TfwavesepError):
     """An object store does not answer, or does not let us."""
+
+
+@contextmanager
+def needs_extra(name: str, what: object) -> Iterator[None]:
+    """Imports inside the block need an extra of this package.
+
+    Args:
+        name: of the extra.
+        what: is asked for, and needs it.
+
+    Raises:
+        ExtraError: it is not installed.
+
+    >>> with needs_extra("plot", "a picture"):
+    ...     import no_such_package
+    Traceback (most recent call last):
+    tfwavesep.errors.ExtraError: a picture: needs no_such_package: pip install 'tfwavesep[plot]'
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ExtraError(f"{what}: needs {error.name}: pip install 'tfwavesep[{name}]'") from error
 
 
 def require(holds: bool, field: str, value: Any, rule: str) -> None:

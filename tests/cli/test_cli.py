@@ -428,16 +428,47 @@ def test_a_name_that_is_too_long_is_one_line(arguments: list[str], run: Run) -> 
     assert "the name is too long for the file system" in result.output
 
 
-@pytest.mark.parametrize("command", [["train", "tiny", "--data", "music"], ["export", "run"]])
-def test_what_needs_tensorflow_says_so_without_it(command: list[str]) -> None:
-    code = (
-        "import sys\n"
-        "sys.modules |= dict.fromkeys(('tensorflow', 'keras'))\n"
-        "from tfwavesep_cli.main import main\n"
-        f"sys.argv[1:] = {[*command, '-o', 'out']!r}\n"
-        "main()"
+TRAINING = ("tensorflow", "keras", "musdb", "museval", "scipy", "yaml", "ai_edge_quantizer", "tensorboard")
+"""What the extra `train` installs, as it is imported."""
+
+
+def light(*lines: str) -> "subprocess.CompletedProcess[str]":
+    """Run Python where that extra is not installed."""
+    absent = (
+        "import sys",
+        "class Absent:",
+        "    def find_spec(self, name, *_):",
+        f"        if name in {TRAINING}: raise ModuleNotFoundError(name, name=name)",
+        "sys.meta_path.insert(0, Absent())",
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", "\n".join([*absent, *lines])]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "tiny", "--data", "music"],
+        ["export", "run"],
+        ["import", "spleeter:2stems", "wheel"],
+        ["evaluate", "--data", "music"],
+        ["separate", "song.wav", "-m", str(ROOT / "saved_models" / "default" / "model.keras")],
+    ],
+    ids=lambda command: command[0],
+)
+def test_what_needs_tensorflow_says_so_in_one_line_without_it(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    wav(tmp_path)
+    result = light("from tfwavesep_cli.main import main", f"sys.argv[1:] = {[*command, '-o', 'out']!r}", "main()")
     assert result.returncode == 1
-    assert "which this installation left out: pip install 'tfwavesep'" in result.stderr
-    assert "Traceback" not in result.stderr
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert line.endswith(": pip install 'tfwavesep[train]'")
+    assert not (tmp_path / "out").exists()
+
+
+def test_from_python_the_extra_is_named_too() -> None:
+    result = light("import tfwavesep", "tfwavesep.Separator.load('default')", "tfwavesep.train")
+    assert "ExtraError: tfwavesep.train: needs keras: pip install 'tfwavesep[train]'" in result.stderr

@@ -17,7 +17,7 @@ from doubles import noise, separator
 from s3 import Buckets
 
 from tfwavesep.batch import Job, Settings, jobs, parts, workers
-from tfwavesep.errors import AudioError, ConfigError, OutputError, StoreError
+from tfwavesep.errors import AudioError, ExtraError, OutputError, StoreError
 from tfwavesep.places import files, urls
 
 NAMES = ("a b.wav", "cd/é#1?.flac", "cd/100%25*.wav")
@@ -194,7 +194,7 @@ def test_urls_that_nothing_here_can_read(run: Run, url: str, message: str, monke
 
 def test_without_fsspec_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "upath", None)  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=r"s3://b/a\.wav: URLs need fsspec: pip install 'tfwavesep\[urls\]'"):
+    with pytest.raises(ExtraError, match=r"s3://b/a\.wav: needs upath: pip install 'tfwavesep\[urls\]'"):
         files.place("s3://b/a.wav")
 
 

@@ -8,8 +8,6 @@ Reference:
     EBU Tech 3306 (RF64), section 3.5: a JUNK chunk that becomes ds64 when a file grows beyond 4 GiB.
 """
 
-import fcntl
-import os
 import struct
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from tfwavesep import system
 from tfwavesep.audio import speakers, tagging
 
 RIFF_LIMIT = 2**32 - 1
@@ -112,7 +111,7 @@ def _start(file: BinaryIO) -> int | None:
     if not file.seekable():
         return None
     with suppress(OSError):  # not a file of the system
-        if fcntl.fcntl(file.fileno(), fcntl.F_GETFL) & os.O_APPEND:
+        if system.appends(file.fileno()):
             return None
     return file.tell()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tfwavesep import store
 from tfwavesep.backends._backend import Backend
 from tfwavesep.backends._served import window
-from tfwavesep.errors import ModelError, one_of
+from tfwavesep.errors import ModelError, needs_extra, one_of
 
 __all__ = ["Backend", "open_backend", "open_form", "window"]
 
@@ -24,6 +24,7 @@ def open_backend(model: str) -> Backend:
 
     Raises:
         ModelError: it is not there, damaged, or none of these forms; or the server does not answer.
+        ExtraError: the extra that it needs is not installed.
     """
     if store.is_url(model):
         return _open_url(model)
@@ -38,19 +39,22 @@ def open_form(path: Path, config: store.StoredConfig) -> Backend:
 
     Raises:
         ModelError: it is damaged, or no form of a model.
+        ExtraError: it is not a `.tflite`, and the extra `train` is not installed.
     """
     if path.suffix == ".tflite":
         from tfwavesep.backends.litert import LiteRTBackend
 
         return LiteRTBackend(path, config)
     if path.suffix == ".keras":
-        from tfwavesep.backends.keras_file import KerasBackend
+        with needs_extra("train", path):
+            from tfwavesep.backends.keras_file import KerasBackend
 
-        return KerasBackend(path, config)
+            return KerasBackend(path, config)
     if (path / "saved_model.pb").is_file():
-        from tfwavesep.backends.saved_model import SavedModelBackend
+        with needs_extra("train", path):
+            from tfwavesep.backends.saved_model import SavedModelBackend
 
-        return SavedModelBackend(path, config)
+            return SavedModelBackend(path, config)
     raise ModelError(f"{path}: must be a model folder, a .zip of one, a .tflite, a .keras or a SavedModel folder")
 
 

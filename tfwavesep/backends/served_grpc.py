@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from tfwavesep.backends._served import ATTEMPTS, DEADLINE, IN_FLIGHT, Pending, ServedBackend
-from tfwavesep.errors import ModelError
+from tfwavesep.errors import ModelError, needs_extra
 
 RETRY = {
     "methodConfig": [
@@ -42,11 +42,9 @@ class GrpcBackend(ServedBackend):
 
     def __init__(self, url: str, deadline: float = DEADLINE, in_flight: int = IN_FLIGHT) -> None:
         os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # a server that goes away is told by us
-        try:
+        with needs_extra("serving", url):
             import grpc
             from tensorflow_serving.apis import prediction_service_pb2_grpc
-        except ImportError as error:
-            raise ModelError(f"{url}: needs another package: pip install 'tfwavesep[serving]'") from error
         host, self._model = _parse(url)
         self._channel = grpc.insecure_channel(host, OPTIONS)
         self._service = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)

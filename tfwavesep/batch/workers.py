@@ -6,14 +6,13 @@ One bad song never stops the others.
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
-from multiprocessing import connection, get_context, resource_tracker
+from multiprocessing import connection, get_context
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
-from tfwavesep import store
+from tfwavesep import store, system
 from tfwavesep.batch import jobs
 from tfwavesep.batch.jobs import Job, Outcome, Settings
 from tfwavesep.batch.planning import Model, Output, Source, plan
@@ -117,7 +116,7 @@ class _Worker:
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, settings), daemon=True)
-        with _without_interrupts():
+        with system.deaf_to_interrupts():
             self.process.start()
         theirs.close()
         self.job: Job | None = None
@@ -132,20 +131,9 @@ class _Worker:
         self.process.join()
 
 
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Processes that are started inside never hear Ctrl-C, which goes to all: the parent decides, and hears it at the
-    end of the block at the latest."""
-    resource_tracker.ensure_running()  # it starts once, and lets go of the signals that are held back here
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _serve(pipe: connection.Connection, settings: Settings) -> None:
     """A worker's life: it ends with its parent, however that ends, and lets go of what it was writing."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     try:
         separator = load(settings)
         # Not before: nothing is written yet, and code that is not Python's would wrap what the handler raises.

@@ -13,10 +13,15 @@ from typing import Any
 import numpy as np
 
 from tfwavesep.audio import read_stream
+from tfwavesep.errors import needs_extra
 
 
 def ensure() -> None:
-    """Let `import musdb` and `import museval` find this module where they look for stempeg, and nobody else."""
+    """Let `import musdb` and `import museval` find this module where they look for stempeg, and nobody else.
+
+    Raises:
+        ExtraError: musdb is not installed.
+    """
     if "musdb" in sys.modules:
         return
     stand_in = types.ModuleType("stempeg", __doc__)
@@ -25,7 +30,8 @@ def ensure() -> None:
     real = sys.modules.get("stempeg")
     sys.modules["stempeg"] = stand_in
     try:
-        import musdb  # noqa: F401
+        with needs_extra("train", "MUSDB18 and its scores"):
+            import musdb  # noqa: F401
     finally:
         del sys.modules["stempeg"]
         if real:

@@ -13,7 +13,7 @@ import numpy as np
 
 from tfwavesep.batch import model_sha256
 from tfwavesep.config import read_json, write_json
-from tfwavesep.data import Track, find_tracks, fingerprint
+from tfwavesep.data import Track, find_tracks, fingerprint, stempeg
 from tfwavesep.errors import OutputExistsError
 from tfwavesep.evaluation import metrics
 from tfwavesep.evaluation.metrics import Estimates
@@ -48,7 +48,9 @@ def evaluate(
     Raises:
         OutputExistsError: `folder` holds scores of another model, subset or data, or by another metric.
         DataError: the data root has no tracks, or a file of theirs cannot be read.
+        ExtraError: the extra `train` is not installed.
     """
+    stempeg.ensure()  # or else an error, before anything is decoded
     tracks = find_tracks(root, subset, lambda place, why: report(f"left out: {place}: {why}"))
     path = locate(model)
     targets = scored_targets(Separator.load(str(path)).targets)

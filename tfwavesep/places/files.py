@@ -4,7 +4,6 @@ What is done to a place that may be a URL's is done by the functions here; store
 something is there `os.path` is asked, which says no where a `Path` raises: names too long, folders that are closed.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -14,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tfwavesep import system
 from tfwavesep.errors import OutputError
 from tfwavesep.places import urls
 
@@ -64,7 +64,7 @@ def local(place: Path) -> Iterator[Path]:
         StoreError: the store does not answer, or the disk is too full for a copy.
     """
     copy = urls.fetch(place) if is_remote(place) else None
-    yield urls.path_of(copy) if copy else place
+    yield copy.path if copy else place
 
 
 def exist(places: Iterable[Path]) -> list[Path]:
@@ -111,8 +111,7 @@ def longest_name(folder: Path) -> int | None:
     if is_remote(folder):
         return None
     folder = absolute(folder)
-    limit = os.pathconf(next(place for place in (folder, *folder.parents) if os.path.isdir(place)), "PC_NAME_MAX")
-    return limit if limit > 0 else None
+    return system.longest_name(next(place for place in (folder, *folder.parents) if os.path.isdir(place)))
 
 
 def etag(place: Path) -> str | None:
@@ -151,20 +150,20 @@ def _temporary(path: Path, lock: bool, mode: int) -> Iterator[Path]:
     The system takes the user's umask off the mode: it is the whole process's, and cannot be read without setting it.
     """
     new_folders = [folder for folder in path.parents if not os.path.exists(folder)]
-    temporary, handle = path.with_name(f"{PREFIX}{uuid.uuid4().hex[:8]}-{_tail(path.name)}"), None
+    temporary, held = path.with_name(f"{PREFIX}{uuid.uuid4().hex[:8]}-{_tail(path.name)}"), None
     try:
-        handle = _new_file(temporary, path, lock, mode)
+        held = _new_file(temporary, path, lock, mode)
         yield temporary
     finally:  # also of a signal that comes while the file is made
         with suppress(OSError):  # it has been renamed, or its place takes no files
             temporary.unlink()
-        if handle is not None:
-            os.close(handle)
+        if held is not None:
+            os.close(held)
         for folder in new_folders:
             remove_if_empty(folder)
 
 
-def _new_file(temporary: Path, path: Path, lock: bool, mode: int) -> int:
+def _new_file(temporary: Path, path: Path, lock: bool, mode: int) -> int | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if lock:
@@ -173,9 +172,9 @@ def _new_file(temporary: Path, path: Path, lock: bool, mode: int) -> int:
     except OSError as error:
         raise cannot_write(path.parent, error) from error
     if lock:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
-    return handle
+        return system.hold(handle)
+    os.close(handle)
+    return None
 
 
 def _rename(temporary: Path, path: Path) -> None:
@@ -225,9 +224,7 @@ def sweep(path: Path) -> bool:
     for left in path.parent.glob(f"{PREFIX}*"):
         if left.name[len(PREFIX) + 8 :] == f"-{_tail(path.name)}":
             try:
-                with left.open("rb") as file:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    left.unlink()
+                system.remove_unheld(left)
             except OSError:
                 clean = False
     return clean

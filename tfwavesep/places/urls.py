@@ -8,16 +8,16 @@ never moved.
 """
 
 import re
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from weakref import WeakValueDictionary
 
-from tfwavesep.errors import AudioError, ConfigError, OutputError, StoreError, TfwavesepError
+from tfwavesep.errors import AudioError, ConfigError, OutputError, StoreError, TfwavesepError, needs_extra
+from tfwavesep.system import Scratch
 
 ANSWER_SECONDS = 20.0
 """How long a store may take for its first answer. Later on its package tries again by itself."""
@@ -28,9 +28,9 @@ TEXTS = 1000
 LOCAL = ("file", "local")
 """Protocols of this machine's files, whose places are paths."""
 
-_copies: "WeakValueDictionary[tuple[str, str | None], IO[bytes]]" = WeakValueDictionary()
-_latest: list[IO[bytes]] = []
-"""Copies of objects, on disk in files without a name, that are being read; and the one that was fetched last, since a
+_copies: "WeakValueDictionary[tuple[str, str | None], Scratch]" = WeakValueDictionary()
+_latest: list[Scratch] = []
+"""Copies of objects on disk that are being read; and the one that was fetched last, since a
 song is read more than once, and several parts of a long one by the same process."""
 
 
@@ -48,15 +48,14 @@ def place(text: str) -> Any:
 
     Raises:
         ConfigError: there is no such protocol, or what speaks it is not installed.
+        ExtraError: the extra `urls` is not installed.
     """
     protocol, _, rest = text.partition("://")
     if protocol in LOCAL:
         return Path(rest)
-    try:
+    with needs_extra("urls", text):
         import fsspec
         import upath
-    except ImportError as error:
-        raise ConfigError(f"{text}: URLs need fsspec: pip install 'tfwavesep[urls]' ({error})") from error
     try:
         fsspec.get_filesystem_class(protocol)
     except (ImportError, ValueError) as error:
@@ -174,8 +173,8 @@ def texts(folder: Any, suffix: str) -> Iterator[str]:
         yield from (contents[name].decode("utf-8", "replace") for name in some)
 
 
-def fetch(url: Any) -> IO[bytes]:
-    """A copy of an object, in a file without a name in the folder for temporary files: gone with the process.
+def fetch(url: Any) -> Scratch:
+    """A copy of an object in the folder for temporary files, gone with the process at last.
 
     Raises:
         AudioError: there is no such object, or it may not be read.
@@ -187,19 +186,14 @@ def fetch(url: Any) -> IO[bytes]:
             copy = _copies.get(named)
             if copy is None:
                 _latest.clear()
-                copy = tempfile.TemporaryFile()  # noqa: SIM115
-                url.fs.get_file(url.path, str(path_of(copy)))
+                copy = Scratch()
+                url.fs.get_file(url.path, str(copy.path))
                 _copies[named] = copy
             _latest[:] = [copy]
             return copy
     except StoreError as error:
         song_is_bad = isinstance(error.__cause__, (FileNotFoundError, PermissionError))
         raise AudioError(str(error)) if song_is_bad else error from error
-
-
-def path_of(copy: IO[bytes]) -> Path:
-    """The path under which this process can open a file without a name."""
-    return Path(f"/proc/self/fd/{copy.fileno()}")
 
 
 def put(path: Path, url: Any) -> None:

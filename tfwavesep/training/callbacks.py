@@ -84,7 +84,7 @@ class Checkpoint(keras.callbacks.Callback):
         path = self.workdir / name
         with hosts.alone(), disk_errors(path), atomic(path, lock=True) as temporary:
             self.model.save(temporary)
-            with temporary.open("rb") as file:
+            with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from tfwavesep import system
 from tfwavesep.audio import tagging
 from tfwavesep.audio.decoding import sndfile
 from tfwavesep.audio.decoding._damages import Damages
@@ -68,8 +69,8 @@ def open_audio(
 def _reopened(file: Any) -> Path | BinaryIO:
     """A regular file by its path, if it is at its beginning, so that all is known of it that is known of files."""
     with suppress(OSError):  # not a file of the system, or a pipe
-        path = Path(f"/proc/self/fd/{file.fileno()}")
-        if file.tell() == 0 and path.is_file() and os.access(path, os.R_OK):
+        path = system.reopened(file.fileno())
+        if path and file.tell() == 0 and path.is_file() and os.access(path, os.R_OK):
             return path
     return file
 

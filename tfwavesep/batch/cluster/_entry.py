@@ -15,7 +15,7 @@ from tfwavesep import places
 from tfwavesep.batch import workers
 from tfwavesep.batch.cluster._paths import absolute, model_anywhere
 from tfwavesep.batch.jobs import Settings
-from tfwavesep.errors import ConfigError, ModelError, TfwavesepError
+from tfwavesep.errors import ConfigError, ModelError, TfwavesepError, needs_extra
 
 ANSWER_SECONDS = 5.0
 """How long an address may take to answer."""
@@ -57,14 +57,13 @@ def joined(address: str | None = None) -> Iterator[None]:
             of our own on this machine.
 
     Raises:
-        ConfigError: Ray is not installed, or nothing that is Ray answers.
+        ConfigError: nothing that is Ray answers.
+        ExtraError: Ray is not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    try:
+    with needs_extra("ray", "engine ray"):
         import ray
-    except ImportError as error:
-        raise ConfigError(f"engine ray: needs Ray: pip install 'tfwavesep[ray]' ({error})") from error
     address = address or os.environ.get("RAY_ADDRESS")
     if address not in (None, "auto"):
         _knock(str(address))

@@ -1,0 +1,116 @@
+"""What systems do differently: POSIX's ways, and on Windows the next best one, or what is done without.
+
+No other module asks for the system it runs on. On Windows a file that is open can neither be removed nor renamed, which
+stands for a lock; a worker that is told to stop leaves what it was writing, which whoever writes there next removes;
+and standard input from a file is read as a pipe.
+"""
+
+import os
+import signal
+import tempfile
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]
+
+ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Signals that ask a program to end."""
+
+DESCRIPTORS = Path("/proc/self/fd")
+"""Where Linux shows the files that a process has open, those without a name too."""
+
+
+def hold(handle: int) -> int | None:
+    """Let others see that this process lives and writes a file, until the handle is closed; see `remove_unheld`.
+
+    Returns:
+        the handle; None where a handle would keep the file from being renamed, and is closed.
+    """
+    if fcntl is None:
+        os.close(handle)
+        return None
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    return handle
+
+
+def remove_unheld(path: Path) -> None:
+    """Remove a file that nobody holds.
+
+    Raises:
+        OSError: somebody does, or it cannot be removed.
+    """
+    if fcntl is None:
+        path.unlink()
+        return
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+
+
+def appends(handle: int) -> bool:
+    """Whether all that is written goes to the end of a file, wherever one seeks (the shell's `>>`).
+
+    Raises:
+        OSError: it is no file of the system.
+    """
+    return fcntl is not None and bool(fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_APPEND)
+
+
+def longest_name(folder: Path) -> int | None:
+    """Bytes that a name may have in a folder; None if nobody knows."""
+    if not hasattr(os, "pathconf"):
+        return None
+    limit = os.pathconf(folder, "PC_NAME_MAX")
+    return limit if limit > 0 else None
+
+
+def reopened(handle: int) -> Path | None:
+    """A path under which this process can open once more what it has open; None where there is none."""
+    path = DESCRIPTORS / str(handle)
+    return path if path.exists() else None
+
+
+class Scratch:
+    """An empty file for as long as this object is there. On Linux it has no name, and goes with the process, however
+    that ends.
+
+    Attributes:
+        path: to write to it and read from it in this process.
+
+    Raises:
+        OSError: the folder for temporary files takes none.
+    """
+
+    def __init__(self) -> None:
+        file = tempfile.TemporaryFile()  # noqa: SIM115
+        path = reopened(file.fileno())
+        if path is None:
+            file.close()
+            handle, name = tempfile.mkstemp()
+            os.close(handle)
+            path = Path(name)
+            weakref.finalize(self, path.unlink, missing_ok=True)
+        self._file, self.path = file, path
+
+
+@contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Processes that are started inside do not hear Ctrl-C, which goes to all; this one does at the block's end at the
+    latest. On Windows they begin to hear it, and have to stop their own ears."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # it starts once, and lets go of the signals that are held back here
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
