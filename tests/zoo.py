@@ -202,6 +202,7 @@ def sized(size: int, picture: bytes = b"\xff\xd8") -> bytes:
 
 
 WAV, FLAC, OGG = sound("PCM_16", "WAV"), sound("PCM_16", "FLAC"), sound("VORBIS", "OGG", length=20 * RATE)
+AIFF = sound("PCM_16", "AIFF")
 MP3, M4A = encoded("libmp3lame", "mp3"), encoded("aac", "mp4")
 LONG_MP3 = sound("MPEG_LAYER_III", "MP3", length=10 * RATE)
 
@@ -432,6 +433,12 @@ ZOO = [
     Animal("three.mp3", joined(MP3, same, same, same), frames=None, seconds=6),
     Animal("two.aac", joined(encoded("aac", "adts"), same, same), frames=None, seconds=4),
     Animal("two with tags.aac", joined(encoded("aac", "adts"), tagged, tagged), frames=None, seconds=4),
+    Animal(
+        "damaged.aac", then(encoded("aac", "adts"), noise_in(0.4, 0.55)), None, r"damaged at 0\.8\d+ s: 0\.3\d+", None
+    ),
+    Animal(
+        "noise behind.aac", then(encoded("aac", "adts"), noise_in(0.9, 1)), None, "damaged at its end: 0.2", None, 1.8
+    ),
     Animal("two.ac3", joined(encoded("ac3", "ac3"), same, same), frames=None, seconds=4),
     Animal("damaged.ac3", then(encoded("ac3", "ac3"), noise_in(0.4, 0.6)), None, r"damaged at 0\.[78]", None),
     Animal("two.ogg", joined(OGG, same, same), frames=None, seconds=40),
@@ -440,6 +447,21 @@ ZOO = [
     Animal("clock jumps.ts", broadcast(0, 300), None, r"time stamps jump by 298 s at 2\.\d+ s", None, 4),
     Animal("clock jumps back.ts", broadcast(300, 0), None, r"time stamps jump by 95142 s", None, 4),
     Animal("clock begins again.webm", joined(encoded("libopus", "webm", 48000), same, same), frames=None, seconds=4),
+    *(
+        Animal(f"two.{form}", joined(sound("PCM_16", form.upper()), same, same), frames=2 * LENGTH)
+        for form in ("wav", "rf64", "w64", "aiff", "au", "caf", "flac")
+    ),
+    *(
+        Animal(f"two.{ending}", joined(encoded(codec, form), same, same), frames=None, seconds=4)
+        for ending, codec, form in (
+            *(("m4a", "aac", "ipod"), ("mov", "aac", "mov"), ("wma", "wmav2", "asf"), ("flv", "libmp3lame", "flv")),
+            *(("tta", "tta", "tta"), ("wv", "wavpack", "wv")),
+        )
+    ),
+    Animal("one and a half.wav", joined(WAV, same, first(0.5)), TRUNCATED),
+    Animal("one and a half.flac", joined(FLAC, same, first(0.5)), TRUNCATED),
+    Animal("one and a half.m4a", joined(M4A, same, first(0.5)), "part 2 of 2: is not an audio file"),
+    Animal("three, the second damaged.aiff", joined(AIFF, same, first(0.5), same), TRUNCATED),
     # no audio
     Animal("text.wav", lambda path: path.write_text("These are no samples.\n" * 99), NOT_AUDIO),
     Animal("page.flac", lambda path: path.write_text("<!DOCTYPE html><html>404</html>" * 9), NOT_AUDIO),

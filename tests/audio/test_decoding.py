@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import soundfile
 from doubles import encode, noise, tone
-from zoo import late
+from zoo import as_samples, encoded, late, then
 
-from tfwavesep.audio import BLOCK_LENGTH, arrays, decoding, ogg
+from tfwavesep.audio import BLOCK_LENGTH, arrays, decoding, ogg, wavfile
+from tfwavesep.audio.decoding import _disguise
 from tfwavesep.audio.decoding._damages import Damages
 from tfwavesep.errors import AudioError
 
@@ -449,3 +450,115 @@ def test_an_m4a_whose_index_is_at_its_end_needs_a_file(tmp_path: Path) -> None:
     assert len(data) > 2**17  # FFmpeg has room for less
     with pytest.raises(AudioError, match=r"has its index at its end, .*: name the file itself"):
         decoding.ffmpeg.AvDecoder(Pipe(data), Damages("standard input"))
+
+
+def through_a_pipe(path: Path) -> tuple[np.ndarray, list[str]]:
+    with decoding.open_audio(Pipe(path.read_bytes())) as reader:  # type: ignore[arg-type]
+        return np.concatenate(list(reader.blocks())), reader.warnings
+
+
+@pytest.mark.parametrize("lead", [0, 4000], ids=lambda lead: f"{lead} bytes of silence first")
+def test_what_is_meant_for_a_receiver_is_known_in_a_pipe_too(lead: int, tmp_path: Path) -> None:
+    """Taken for samples, it is noise at full scale."""
+    path = tmp_path / "film.wav"
+    then(encoded("ac3", "spdif", 48000), lambda data: as_samples(bytes(lead) + data))(path)
+    samples, _ = through_a_pipe(path)
+    np.testing.assert_array_equal(samples, arrays.read(path)[0])
+    assert 0.35 < np.abs(samples).max() < 0.45
+
+
+@pytest.mark.parametrize("opened", [arrays.read, through_a_pipe])
+def test_what_is_meant_for_a_receiver_is_no_noise_where_ffmpeg_does_not_find_it(
+    opened: Callable[[Path], object], tmp_path: Path
+) -> None:
+    then(encoded("ac3", "spdif", 48000), lambda data: as_samples(bytes(40_000) + data))(tmp_path / "film.wav")
+    with pytest.raises(AudioError, match=r": its samples are a stream for a receiver, .*: cut the silence before it$"):
+        opened(tmp_path / "film.wav")
+
+
+@pytest.mark.parametrize("word", _disguise.SYNC_WORDS)
+def test_dts_is_known_by_its_words_of_which_a_pipe_waits_for_two(word: bytes) -> None:
+    data = io.BytesIO(as_samples(100 * (word + bytes(2044))))
+    header, _ = wavfile.read_header(data.read)
+    samples = _disguise.enough_of(header, data.read)
+    assert (len(samples), _disguise.is_compressed(samples)) == (1 << 16, True)
+
+
+def test_of_sound_a_pipe_waits_for_little() -> None:
+    data = io.BytesIO(as_samples(bytes(100) + np.random.default_rng(0).bytes(100_000)))
+    header, _ = wavfile.read_header(data.read)
+    samples = _disguise.enough_of(header, data.read)
+    assert (len(samples), _disguise.is_compressed(samples)) == (8192, False)
+
+
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
+def test_the_letters_of_a_tag_within_a_frame_are_sound(place: float, tmp_path: Path) -> None:
+    """One in sixteen million places of an MP3 has them by chance."""
+    path = tmp_path / "song.mp3"
+    soundfile.write(path, noise(88200, 2), 44100)
+    data, whole = path.read_bytes(), len(arrays.read(path)[0])
+    at = int(len(data) * place)
+    path.write_bytes(data[:at] + b"TAG" + data[at + 3 :])
+    assert len(arrays.read(path)[0]) == whole
+
+
+@pytest.mark.parametrize("start", [0, 5000, 9000, 9001, 20_000, 26_999])
+def test_any_part_of_what_was_joined_is_read(start: int, tmp_path: Path) -> None:
+    parts = [noise(9000, 2, seed) for seed in range(3)]
+    for number, samples in enumerate(parts):
+        soundfile.write(tmp_path / f"{number}.flac", samples, 44100, "PCM_24")
+    path = tmp_path / "song.flac"
+    path.write_bytes(b"".join((tmp_path / f"{number}.flac").read_bytes() for number in range(3)))
+    with decoding.open_audio(path) as reader:
+        samples = np.concatenate(list(reader.blocks(start, 4000)))
+    assert reader.info.frames == 27_000
+    np.testing.assert_allclose(samples, np.concatenate(parts)[start:], atol=2**-23)
+
+
+def test_files_of_different_kinds_of_sound_cannot_be_joined(tmp_path: Path) -> None:
+    for rate in (44100, 48000):
+        soundfile.write(tmp_path / f"{rate}.wav", tone(), rate, "PCM_16")
+    path = tmp_path / "song.wav"
+    path.write_bytes(b"".join((tmp_path / f"{rate}.wav").read_bytes() for rate in (44100, 48000)))
+    assert refusal(path).endswith("changes its rate or channels at 0.204 s")
+
+
+def test_what_is_damaged_in_a_part_is_told_of_it(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "song.flac", noise(200_000, 1), 44100, "PCM_16")
+    data = (tmp_path / "song.flac").read_bytes()
+    (tmp_path / "song.flac").write_bytes(data + data[: len(data) // 2])
+    with decoding.open_audio(tmp_path / "song.flac", take_damaged=True) as reader:
+        length = sum(len(block) for block in reader.blocks())
+    assert 290_000 < length < 300_000
+    assert reader.warnings[-1] == f"is truncated: {length} of 400000 samples could be decoded"
+
+
+@pytest.mark.parametrize(("ending", "codec", "form"), [("wma", "wmav2", "asf"), ("flv", "libmp3lame", "flv")])
+def test_a_pipe_that_goes_on_with_another_file_is_told(ending: str, codec: str, form: str, tmp_path: Path) -> None:
+    path = tmp_path / f"song.{ending}"
+    encoded(codec, form)(path)
+    whole, told = through_a_pipe(path)
+    assert told == []
+    path.write_bytes(2 * path.read_bytes())
+    samples, told = through_a_pipe(path)
+    assert told == ["another file follows the first, which alone was read from the pipe: name the file itself for both"]
+    np.testing.assert_array_equal(samples, whole)
+
+
+@pytest.mark.parametrize("piped", [False, True], ids=["a file", "a pipe"])
+@pytest.mark.parametrize("tag", [b"", b"ID3\4\0\0\0\0\1\0" + bytes(128)], ids=["", "a tag in front"])
+def test_damaged_aac_is_as_long_as_it_was(tag: bytes, piped: bool, tmp_path: Path) -> None:
+    """FFmpeg's reader skips what is no frame, and does not tell."""
+    path = tmp_path / "radio.aac"
+    encoded("aac", "adts")(path)
+    whole, data = len(arrays.read(path)[0]), path.read_bytes()
+    size = len(data) // 7
+    path.write_bytes((tag if not piped else b"") + data[: 3 * size] + bytes(size) + data[4 * size :])
+    if piped:
+        samples, told = through_a_pipe(path)
+    else:
+        with decoding.open_audio(path) as reader:
+            samples, told = np.concatenate(list(reader.blocks())), reader.warnings
+    assert len(samples) == pytest.approx(whole, abs=2048)
+    (line,) = told
+    assert re.fullmatch(r"damaged at 0\.[89]\d+ s: 0\.[23]\d+ s became silence", line)

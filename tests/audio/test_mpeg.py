@@ -14,23 +14,36 @@ APE = struct.pack("<8sIIII8x", b"APETAGEX", 2000, 100, 1, 1 << 29)
 
 
 @pytest.mark.parametrize(
-    ("data", "end"),
+    ("data", "place"),
     [
-        (ID3 + b"APIC", 267),
-        (b"ID3\4\0\x10\0\0\2\1", 277),
-        (APE, 132),
-        (b"TAG" + bytes(10), 128),
-        (bytes(50) + ID3, 50 + 267),
-        (b"TAG" + bytes(125) + ID3, 128 + 267),
+        (ID3 + b"APIC", (0, 267)),
+        (b"ID3\4\0\x10\0\0\2\1", (0, 277)),
+        (APE, (0, 132)),
+        (b"TAG" + bytes(10), (0, 128)),
+        (bytes(50) + ID3, (50, 50 + 267)),
+        (b"TAG" + bytes(125) + ID3, (0, 128 + 267)),
+        (bytes(50) + b"TAG" + bytes(125), None),
         (b"", None),
         (b"ID3\4\0\0\x80\0\0\0", None),
         (b"ID3", None),
         (b"\xff\xfb\x90\x64" + bytes(413), None),
     ],
-    ids=["id3v2", "with a footer", "ape", "id3v1", "after noise", "two", "nothing", "no length", "cut", "a frame"],
+    ids=[
+        "id3v2",
+        "with a footer",
+        "ape",
+        "id3v1",
+        "after noise",
+        "two",
+        "letters",
+        "nothing",
+        "no length",
+        "cut",
+        "a frame",
+    ],
 )
-def test_where_tags_end(data: bytes, end: int | None) -> None:
-    assert mpeg.tag_end(data) == end
+def test_where_tags_are(data: bytes, place: tuple[int, int] | None) -> None:
+    assert mpeg.tags(data) == place
 
 
 @pytest.mark.parametrize(

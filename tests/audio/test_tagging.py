@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from doubles import encode, noise, separator, tone
-from mutagen import flac, id3, mp4
+from mutagen import id3, mp4
 
 from tfwavesep.audio import Format, WavFile, encoder, open_audio, tagging
 from tfwavesep.batch import jobs, separate_file
@@ -85,6 +85,16 @@ def test_a_time_reference_is_that_of_the_first_sample_of_the_stems(tmp_path: Pat
     assert struct.unpack_from("<Q", data, place + 8 + 338) == (2**33,)
 
 
+@pytest.mark.parametrize(("time", "told"), [(0, None), (1, "1"), (2**48 - 1, str(2**48 - 1)), (2**48, None)])
+def test_a_time_reference_is_none_that_no_clock_can_tell(time: int, told: str | None, tmp_path: Path) -> None:
+    with (tmp_path / "take.wav").open("wb") as file:
+        wav = WavFile(file, 8000, 1, "PCM_16", {"time_reference": str(time)})
+        wav.write(np.zeros((10, 1), np.int16))
+        wav.close()
+    with open_audio(tmp_path / "take.wav") as reader:
+        assert reader.info.tags.get("time_reference") == told
+
+
 def test_a_wav_without_more_to_tell_has_no_more_chunks(tmp_path: Path) -> None:
     with encoder(tmp_path / "song.wav", Format(), 8000, 1, {"title": "A"}) as append:
         append(np.zeros((10, 1), np.int64))
@@ -105,6 +115,5 @@ def test_a_cover_that_is_no_picture_is_left_out(tmp_path: Path) -> None:
     tag = id3.ID3()
     tag.add(id3.APIC(data=b"-->http", mime="-->"))
     tag.save(tmp_path / "song.mp3")
-    file = flac.Picture()
-    assert file.data == b""
+    assert id3.ID3(tmp_path / "song.mp3").getall("APIC")
     assert told(tmp_path / "song.mp3")[1] is None

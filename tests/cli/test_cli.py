@@ -15,6 +15,8 @@ import pytest
 import soundfile
 from click.testing import Result
 from conftest import Run, write_track
+from doubles import encode, noise
+from zoo import late
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -257,6 +259,32 @@ def test_what_is_there_of_a_cut_song_is_separated_if_that_is_wanted(model: Path,
     taken = run(*arguments, "--damaged", "take")
     assert (taken.exit_code, "cut.wav: is truncated: its header promises" in taken.output) == (0, True)
     assert soundfile.info(tmp_path / "stems" / "cut" / "vocals.wav").frames == 4000
+
+
+def test_of_several_sound_streams_one_is_chosen(model: Path, run: Run, tmp_path: Path) -> None:
+    encode(tmp_path / "film.mka", "flac", 16000, *(level * noise(8000, 2) for level in (1, 0)))
+    arguments = ("separate", tmp_path / "film.mka", "-m", model, "--overwrite", "-o", tmp_path)
+    for options, silent in (((), False), (("--stream", 1), False), (("--stream", 2), True)):
+        result = run(*arguments, *options)
+        assert result.exit_code == 0, result.output
+        stems = [soundfile.read(tmp_path / "film" / f"{stem}.wav")[0] for stem in ("vocals", "drums", "bass", "other")]
+        assert (not np.any(sum(stems))) == silent
+    assert error_line(run(*arguments, "--stream", 3)).endswith("film.mka: has no audio stream 3, only 2")
+    assert "0 is not in the range x>=1" in error_line(run(*arguments, "--stream", 0))
+
+
+def test_a_film_whose_sound_starts_late_is_told_or_padded(model: Path, run: Run, tmp_path: Path) -> None:
+    late("matroska")(tmp_path / "film.mkv")
+    arguments = ("separate", tmp_path / "film.mkv", "-m", model, "--overwrite", "-o", tmp_path)
+    told = run(*arguments)
+    assert (told.exit_code, "film.mkv: the sound starts 0.5" in told.output) == (0, True)
+    short = soundfile.info(tmp_path / "film" / "vocals.wav").frames
+    kept = run(*arguments, "--keep-offset")
+    assert (kept.exit_code, "the sound starts" in kept.output) == (0, False)
+    samples, rate = soundfile.read(tmp_path / "film" / "other.wav")
+    offset = len(samples) - short
+    assert offset / rate == pytest.approx(0.5, abs=0.05)
+    assert np.abs(samples[: offset - rate // 10]).max() < 1e-4
 
 
 def test_one_bad_file_does_not_stop_the_others(model: Path, run: Run, tmp_path: Path) -> None:

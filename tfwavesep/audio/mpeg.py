@@ -10,26 +10,37 @@ from typing import BinaryIO
 ID3_HEADER, APE_HEADER, ID3V1 = 10, 32, 128
 
 
-def tag_end(data: bytes) -> int | None:
-    """Where the tags end that begin in some bytes, which may be beyond them; None if none begins.
+def tags(data: bytes, place: int = 0) -> tuple[int, int] | None:
+    """The first tags in some bytes.
 
-    >>> tag_end(b"TAG" + bytes(125) + b"ID3\\4\\0\\0\\0\\0\\1\\0"), tag_end(b"noise")
-    (266, None)
+    Args:
+        data: to search.
+        place: where to begin. A tag of ID3's first version is one here only, or where another tag ends: it begins with
+            three letters and no more, which any sound has at times.
+
+    Returns:
+        where they begin, and where the last of those ends that follow one another, which may be beyond the bytes.
+
+    >>> tags(b"TAG" + bytes(125) + b"ID3\\4\\0\\0\\0\\0\\1\\0"), tags(b"sTAGe"), tags(b"..ID3\\4\\0\\0\\0\\0\\1\\0")
+    ((0, 266), None, (2, 140))
     """
-    end = None
-    while (start := _next_tag(data, end or 0)) is not None:
-        end = start + _length(data[start:])
-    return end
+    begin = place if _length(data[place : place + APE_HEADER]) else _found(data, place)
+    if begin is None:
+        return None
+    end = begin
+    while length := _length(data[end : end + APE_HEADER]):
+        end += length
+    return begin, end
 
 
-def _next_tag(data: bytes, place: int) -> int | None:
-    found = [start for name in (b"ID3", b"APETAGEX", b"TAG") if (start := data.find(name, place)) >= 0]
-    return next((start for start in sorted(found) if _length(data[start:])), None)
+def _found(data: bytes, place: int) -> int | None:
+    found = [data.find(name, place) for name in (b"ID3", b"APETAGEX")]
+    return next((start for start in sorted(found) if start >= 0 and _length(data[start : start + APE_HEADER])), None)
 
 
 def _length(tag: bytes) -> int:
     """Bytes of a tag, by its header; 0 if it is none."""
-    if tag[:3] == b"ID3" and len(tag) >= ID3_HEADER and tag[3] < 0xFF and max(tag[6:10]) < 0x80:
+    if tag[:3] == b"ID3" and len(tag) >= ID3_HEADER and tag[3] < 5 and not tag[4] and max(tag[6:10]) < 0x80:
         return ID3_HEADER + _syncsafe(tag[6:10]) + (ID3_HEADER if tag[5] & 0x10 else 0)
     if tag[:8] == b"APETAGEX" and len(tag) >= APE_HEADER:
         size, _, flags = struct.unpack_from("<III", tag, 12)

@@ -196,6 +196,15 @@ def told_mask(header: bytes) -> int | None:
     return int(struct.unpack_from("<I", body, 20)[0])
 
 
+def is_16_bit_stereo(header: bytes) -> bool:
+    """Whether a WAV's header, see `read_header`, tells of two channels of 16-bit integers."""
+    body = _chunk(header, b"fmt ")
+    if len(body) < 16:
+        return False
+    tag, channels = struct.unpack_from("<HH", body)
+    return (tag in (PCM, EXTENSIBLE), channels, struct.unpack_from("<H", body, 14)[0]) == (True, 2, 16)
+
+
 def told_time(header: bytes) -> dict[str, str]:
     """The tag "time_reference" of a WAV's header: samples from midnight to its first one, if it tells them."""
     body = _chunk(header, b"bext")

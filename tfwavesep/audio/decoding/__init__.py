@@ -8,17 +8,18 @@ reader says where.
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from tfwavesep import system
 from tfwavesep.audio import tagging
 from tfwavesep.audio.decoding import sndfile
 from tfwavesep.audio.decoding._damages import Damages
 from tfwavesep.audio.decoding._decoder import AudioInfo, Decoder
+from tfwavesep.audio.decoding._joined import JoinedDecoder, Section, sections
 from tfwavesep.audio.decoding._reader import BLOCK_LENGTH, Reader
 from tfwavesep.audio.decoding.ffmpeg import AvDecoder
 from tfwavesep.audio.decoding.raw import RawDecoder, RawFormat
@@ -80,12 +81,25 @@ def _decoder(
 ) -> Decoder:
     if isinstance(source, Path):
         _check_is_file(source, damages.name)
-        if raw is None and not stream and stat.S_ISREG(source.stat().st_mode) and sndfile.suits(source, damages):
-            return sndfile.SoundfileDecoder(source, damages)
+        if raw is None and stat.S_ISREG(source.stat().st_mode):
+            if len(parts := sections(source)) > 1:
+                return JoinedDecoder([_opener(source, *part, stream, keep_offset) for part in parts], damages)
+            if not stream and sndfile.suits(source, damages):
+                return sndfile.SoundfileDecoder(source, damages)
         source = source.open("rb", buffering=0)
     if raw:
         return RawDecoder(source, raw, damages)
     return AvDecoder(source, damages, stream, keep_offset)
+
+
+def _opener(path: Path, start: int, stop: int, stream: int | None, keep_offset: bool) -> Callable[[Damages], Decoder]:
+    """Opens a part of a file."""
+
+    def open_part(damages: Damages) -> Decoder:
+        section = cast(BinaryIO, Section(path.open("rb", buffering=0), start, stop))
+        return AvDecoder(section, damages, stream, keep_offset)
+
+    return open_part
 
 
 def _check_is_file(path: Path, name: str) -> None:

@@ -7,19 +7,27 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from tfwavesep.audio import mpeg, speakers
+from tfwavesep.audio import adts, mpeg, speakers
+from tfwavesep.audio.decoding import _disguise as disguise
 from tfwavesep.audio.decoding._clock import GAP_SECONDS, UNTIMED, Clock
 from tfwavesep.audio.decoding._damages import Damages
 from tfwavesep.audio.decoding._decoder import AudioInfo, read_what_is_there
+from tfwavesep.audio.decoding._joined import LONGEST_START, Watch
 from tfwavesep.audio.tagging import TAGS
 from tfwavesep.audio.wavfile import read_header
 from tfwavesep.errors import AudioError
 
-RELIABLE = ("mp3", "mp4", "asf", "caf", "tta", "wv", "ape", "tak")
+RELIABLE = ("mp3", "mp4", "asf", "aiff", "caf", "tta", "wv", "ape", "tak")
 """Kinds of files, by FFmpeg's names, whose header tells how long a stream is; of others it is a guess."""
 
 NEEDS_A_FILE = "has its index at its end, where a pipe cannot be read first: name the file itself, or move the index"
 """Of an m4a or mp4."""
+
+FRAMES = (b"\xff", b"\x0b\x77", b"\x77\x0b", b"\x7f\xfe")
+"""How frames of MPEG, AC-3 and DTS begin. A parser leaves tags behind the frame that they follow, or by themselves."""
+
+FOLLOWED = "another file follows the first, which alone was read from the pipe: name the file itself for both"
+"""Of most kinds of files that were joined."""
 
 PLANES = 8
 """Channels in places of their own that a frame has room for: PyAV reads past it to see whether there are more."""
@@ -29,14 +37,20 @@ class _Pipe:
     """What FFmpeg needs of a pipe, which looks at a WAV's header itself.
 
     Attributes:
-        head: what was read already.
+        head: a WAV's header, of others the first bytes.
+        start: what was read already, the head and more.
         frames: samples per channel that a WAV promises, or None.
+        disguised: whether a WAV's samples are none, see `disguise`.
+        followed: whether another file begins in what was read so far.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._read = read_what_is_there(file)
         self.head, self.frames = read_header(self._read_all)
-        self._left = self.head
+        start = disguise.enough_of(self.head, self._read_all)
+        self.disguised = disguise.is_compressed(start)
+        self.start = self._left = self.head + start + self._read_all(max(0, LONGEST_START - len(self.head)))
+        self.followed, self._watch = False, Watch(self._left)
 
     def _read_all(self, size: int) -> bytes:
         data = b""
@@ -47,8 +61,10 @@ class _Pipe:
     def read(self, size: int) -> bytes:
         if self._left:
             given, self._left = self._left[:size], self._left[size:]
-            return given
-        return self._read(size)
+        else:
+            given = self._read(size)
+            self.followed = self._watch.sees(given) or self.followed
+        return given
 
 
 class AvDecoder:
@@ -64,6 +80,9 @@ class AvDecoder:
         self._frames: int | None = None
         self._seekable = file.seekable()
         self._jumped = False
+        self._disguised = False
+        self._pipe: _Pipe | None = None
+        self._frames_alone: adts.Frames | None = None
         try:
             self._open(stream)
         except AudioError:
@@ -74,22 +93,42 @@ class AvDecoder:
         import av
 
         self._counted = mpeg.counted_frames(self._file) if self._seekable else None
+        self._look_at_wav()
         try:
-            if self._seekable:
-                self._container = av.open(self._file, metadata_errors="replace")
-            else:
+            if not self._seekable:
                 self._container = self._open_pipe()
+            else:
+                if adts.begins(self._file):
+                    self._frames_alone = adts.Frames(self._file.read)
+                self._container = av.open(self._frames_alone or self._file, metadata_errors="replace")
             self._stream = self._choose(stream)
             if self._stream.codec_context is None:
                 raise AudioError(f"{self.name}: is not an audio file this program can read (unknown codec)")
+            self._check_samples(self._stream.codec_context.name)
             self._decoded = self._decode()
             self._first = next(self._decoded, None)
         except (av.error.FFmpegError, ValueError) as error:
-            if not self._seekable and self._head[4:8] == b"ftyp":
+            if self._pipe and self._pipe.head[4:8] == b"ftyp":
                 raise AudioError(f"{self.name}: {NEEDS_A_FILE}") from error
             raise AudioError(f"{self.name}: is not an audio file this program can read") from error
         self._offset = self._late()
         self.info = self._describe()
+
+    def _look_at_wav(self) -> None:
+        """How many samples per channel a WAV in a file promises, and whether they are none."""
+        if self._seekable:
+            _, self._frames = read_header(self._file.read)
+            self._disguised = disguise.is_compressed(self._file.read(disguise.LOOKED_AT))
+            self._file.seek(0)
+
+    def _check_samples(self, codec: str) -> None:
+        if not codec.startswith("pcm_"):
+            self._frames = None
+        elif self._disguised:
+            text = (
+                "its samples are a stream for a receiver, in which FFmpeg finds no beginning: cut the silence before it"
+            )
+            raise AudioError(f"{self.name}: {text}")
 
     def _choose(self, stream: int | None) -> Any:
         """The stream of a number, or the default one, or the first."""
@@ -123,13 +162,14 @@ class AvDecoder:
         """FFmpeg would read seconds of a WAV to see whether its samples are something else in disguise."""
         import av
 
-        pipe = _Pipe(self._file)
-        self._head = pipe.head
+        self._pipe = pipe = _Pipe(self._file)
         if not pipe.head:
             raise AudioError(f"{self.name}: is empty (0 bytes)")
-        self._frames = pipe.frames
-        options = {"probesize": "4096"} if pipe.head[8:12] == b"WAVE" else {}
-        return av.open(pipe, options=options, metadata_errors="replace")
+        self._frames, self._disguised = pipe.frames, pipe.disguised
+        options = {"probesize": "4096"} if pipe.head[8:12] == b"WAVE" and not pipe.disguised else {}
+        if adts.length(pipe.start):
+            self._frames_alone = adts.Frames(pipe.read)
+        return av.open(self._frames_alone or pipe, options=options, metadata_errors="replace")
 
     def _describe(self) -> AudioInfo:
         context = self._stream.codec_context
@@ -177,6 +217,8 @@ class AvDecoder:
             self.damages.refuse(f"is damaged: {error.strerror}", error)
             return
         self._refuse_truncated(place)
+        if self._pipe and self._pipe.followed:
+            self.damages.lines.append(FOLLOWED)
 
     def _refuse_truncated(self, place: int) -> None:
         seconds, promised = (place - self._offset) / self.info.sample_rate, self._promised_seconds()
@@ -227,7 +269,8 @@ class AvDecoder:
         import av
 
         lost, samples, size = 0.0, 0, 1
-        for packet in self._sounding():
+        for number, packet in enumerate(self._sounding()):
+            lost += self._noise(number) * samples / size
             try:
                 frames = packet.decode()
             except av.error.PatchWelcomeError:
@@ -239,17 +282,24 @@ class AvDecoder:
             for frame in frames:
                 yield frame, round(lost)
                 lost, samples = 0.0, samples + frame.samples
+        if self._frames_alone and lost > GAP_SECONDS * self._stream.rate:
+            self.damages.lines.append(f"damaged at its end: {lost / self._stream.rate:.3f} s are missing")
         if lost and self._container.format.name == "flac" and self._stream.duration is None:
             self.damages.refuse("is truncated: it ends within a block of samples")
+
+    def _noise(self, number: int) -> int:
+        """Bytes before a packet of which FFmpeg was not told, as they are no frame."""
+        return self._frames_alone.noise.pop(number, 0) if self._frames_alone else 0
 
     def _sounding(self) -> Iterator[Any]:
         """The stream's packets, without those that hold tags: of files that were joined, one may be anywhere."""
         end, untimed = 0, self._container.format.name in UNTIMED
         for packet in self._container.demux(self._stream):
             if untimed and packet.pos is not None:
-                end = max(end, packet.pos)
-                end += mpeg.tag_end(bytes(packet)[end - packet.pos :]) or 0
-                if packet.pos < end:
+                data, within = bytes(packet), packet.pos < end
+                tags = mpeg.tags(data, max(0, end - packet.pos))
+                end = packet.pos + tags[1] if tags else end
+                if within or (tags and (tags[0] == 0 or not data.startswith(FRAMES))):
                     continue
             yield packet
 

@@ -9,6 +9,7 @@ import numpy as np
 import soundfile
 
 from tfwavesep.audio import ogg, speakers
+from tfwavesep.audio.decoding import _disguise as disguise
 from tfwavesep.audio.decoding._damages import Damages
 from tfwavesep.audio.decoding._decoder import AudioInfo
 from tfwavesep.audio.decoding.ffmpeg import AvDecoder
@@ -26,9 +27,6 @@ COUNT_MAX = 2**63 - 1
 
 LONGEST_VORBIS_BLOCK = 8192
 """Samples that the last page of a Vorbis stream may promise beyond those that are there, as FFmpeg's do at times."""
-
-SYNC_WORDS = (b"\xfe\x7f\x01\x80", b"\x7f\xfe\x80\x01", b"\xff\x1f\x00\xe8", b"\x1f\xff\xe8\x00", b"\x72\xf8\x1f\x4e")
-"""How frames of DTS begin (ETSI TS 102 114, section 5.2), in 16 and in 14 bits, and bursts of IEC 61937."""
 
 MAGIC = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"riff", b".snd", b"caff", b"fLaC", b"OggS")
 """How the files begin that libsndfile reads to the sample. It reads MP3 too, but prints what it thinks of it."""
@@ -67,11 +65,9 @@ def _opens(path: Path, damages: Damages, magic: bytes) -> bool:
 
 
 def _is_compressed(path: Path) -> bool:
-    """Whether the samples of a WAV are none, but DTS or another stream meant for a receiver: played, they are noise."""
     with path.open("rb") as file:
         read_header(file.read)
-        start = file.read(1 << 16)
-    return any(start.count(word) > 1 for word in SYNC_WORDS)
+        return disguise.is_compressed(file.read(disguise.LOOKED_AT))
 
 
 def _has_uncounted_data(path: Path) -> bool:
