@@ -43,7 +43,7 @@ def evaluate(
             and, if matplotlib is there, `boxplot.png`. Tracks scored there before are not scored again.
         jobs: tracks scored at the same time.
         report: takes lines for people.
-        metric: "museval" for all metrics, or "sdr" for SDR alone, quickly; see `metrics.bss_eval`.
+        metric: "museval" for all metrics, or "sdr" for SDR alone, quickly; see `metrics.Scorer`.
 
     Raises:
         OutputExistsError: `folder` holds scores of another model, subset or data, or by another metric.
@@ -157,8 +157,9 @@ def score_track(track: Track, separator: Separator, folder: Path, metric: str = 
         NOTHING: lambda: {target: mixture / len(estimated) for target in targets},
         ORACLE: lambda: metrics.with_accompaniment(metrics.ideal_ratio_mask(mixture, true, estimated)),
     }
+    score = metrics.Scorer(track.name, references, sample_rate, quick=metric == "sdr")
     for method, path in paths.items():
         if not path.exists():
-            text = metrics.bss_eval(track.name, references, methods[method](), sample_rate, quick=metric == "sdr")
+            text = score(methods[method]())
             with atomic(path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
