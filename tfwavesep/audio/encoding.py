@@ -81,7 +81,7 @@ class Format:
         """Whole steps as the samples that are written: int16, int32 with `bits` in use, or float32."""
         if self.subtype.startswith("PCM"):
             return steps.astype(np.int16 if self.bits == 16 else np.int32)
-        return (steps * 2.0 ** (1 - self.bits)).astype(np.float32)
+        return np.multiply(steps, 2.0 ** (1 - self.bits), dtype=np.float32)
 
 
 class FormatError(AudioError):

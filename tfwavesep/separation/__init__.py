@@ -2,6 +2,6 @@
 
 from tfwavesep.separation.chunking import Grid, Segmenter, segment_length
 from tfwavesep.separation.separator import Separator
-from tfwavesep.separation.streaming import Course, Piece
+from tfwavesep.separation.streaming import PIECE_LENGTH, Course, Piece
 
-__all__ = ["Course", "Grid", "Piece", "Segmenter", "Separator", "segment_length"]
+__all__ = ["PIECE_LENGTH", "Course", "Grid", "Piece", "Segmenter", "Separator", "segment_length"]

@@ -27,8 +27,9 @@ RESAMPLING_CONTEXT = 512
 """Samples, at the lower of two rates, beyond which soxr's filter weighs less than rounding."""
 
 
-PIECE_LENGTH = 16384
-"""Samples of a piece at most: what is made of it on the way to a file then stays in the processor's cache."""
+PIECE_LENGTH = 8192
+"""Samples of a piece at most: what is made of it on the way to a file then stays in the processor's cache, and is
+small enough for the memory that it takes to be given again, not to be got from the system each time."""
 
 
 @dataclass(frozen=True)

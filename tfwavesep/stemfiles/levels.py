@@ -19,7 +19,8 @@ def gain(tenths: int) -> float:
 
 def to_steps(audio: np.ndarray, bits: int, tenths: int = 0) -> np.ndarray:
     """Samples as whole steps, int64, at the common gain; they may be beyond full scale."""
-    return np.rint(audio * (gain(tenths) * 2.0 ** (bits - 1))).astype(np.int64)
+    steps = np.multiply(audio, gain(tenths) * 2.0 ** (bits - 1), dtype=np.float64)
+    return np.rint(steps, out=steps).astype(np.int64)
 
 
 def split(piece: Piece, bits: int, tenths: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -28,9 +29,11 @@ def split(piece: Piece, bits: int, tenths: int = 0) -> tuple[np.ndarray, np.ndar
     Returns:
         the mixture `(time, channels)`, and the stems `(targets, time, channels)`, which sum to it exactly.
     """
-    mixture = to_steps(piece.mixture.astype(np.float64), bits, tenths)
-    estimates = to_steps(piece.estimates.astype(np.float64), bits, tenths)
-    return mixture, np.concatenate([estimates, (mixture - estimates.sum(axis=0))[np.newaxis]])
+    mixture = to_steps(piece.mixture, bits, tenths)
+    stems = np.empty((len(piece.estimates) + 1, *mixture.shape), np.int64)
+    stems[:-1] = to_steps(piece.estimates, bits, tenths)
+    stems[-1] = mixture - stems[:-1].sum(axis=0)
+    return mixture, stems
 
 
 def bounds(bits: int) -> tuple[int, int]:

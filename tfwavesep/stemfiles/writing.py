@@ -12,14 +12,14 @@ import numpy as np
 from tfwavesep.audio import Append, Format, FormatError, encoder
 from tfwavesep.errors import ConfigError, one_of
 from tfwavesep.places import atomic, disk_errors
-from tfwavesep.separation import Piece
+from tfwavesep.separation import PIECE_LENGTH, Piece
 from tfwavesep.stemfiles import levels
 
 CLIP_MODES = ("rescale", "clamp", "none")
 """What is done where a stem is louder than its format can hold: one common gain for all stems; the loudest samples are
 cut, and what is cut is left to the other stems; or the song is refused."""
 
-SPOOL_LENGTH = 65536
+SPOOL_LENGTH = PIECE_LENGTH
 """Samples per channel that are read back at a time."""
 
 
@@ -108,14 +108,14 @@ class Leveller:
         """Choose the common gain that lets everything measured fit."""
         self.tenths = levels.tenths_to_fit(self.loudest, len(self._choice.parts), self._form.bits)
 
-    def take(self, piece: Piece) -> np.ndarray:
-        """The next steps `(written, time, channels)`."""
+    def take(self, piece: Piece) -> list[np.ndarray]:
+        """The next steps `(time, channels)` of each stem that is written."""
         mixture, parts = self._choice.steps(piece, self._form.bits, self.tenths)
         if self._form.clips:
             parts = self._fit(mixture, parts)
-        written = parts[self._places]
+        written = [parts[place] for place in self._places]
         self.frames += len(piece)
-        self._peaks = np.maximum(self._peaks, np.abs(written).max(axis=(1, 2)))
+        self._peaks = np.maximum(self._peaks, [max(steps.max(), -steps.min()) for steps in written])
         return written
 
     def _fit(self, mixture: np.ndarray, parts: np.ndarray) -> np.ndarray:
