@@ -15,7 +15,7 @@ from doubles import encode, noise, tone
 from zoo import as_samples, encoded, late, then
 
 from tfwavesep.audio import BLOCK_LENGTH, arrays, decoding, ogg, wavfile
-from tfwavesep.audio.decoding import _disguise
+from tfwavesep.audio.decoding import _disguise, _joined
 from tfwavesep.audio.decoding._damages import Damages
 from tfwavesep.errors import AudioError
 
@@ -513,6 +513,15 @@ def test_any_part_of_what_was_joined_is_read(start: int, tmp_path: Path) -> None
         samples = np.concatenate(list(reader.blocks(start, 4000)))
     assert reader.info.frames == 27_000
     np.testing.assert_allclose(samples, np.concatenate(parts)[start:], atol=2**-23)
+
+
+@pytest.mark.parametrize("before", [0, 1, 7, 12, 63, 64, 65])
+def test_where_another_file_begins_is_found_across_the_blocks_that_are_searched(before: int, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "song.wav", np.zeros((10, 1)), 8000, "PCM_16")
+    header, place = (tmp_path / "song.wav").read_bytes()[:44], _joined.BLOCK - before
+    sound = np.random.default_rng(0).bytes(2 * _joined.BLOCK)
+    (tmp_path / "song.wav").write_bytes(header + sound[: place - 44] + header + sound)
+    assert _joined.sections(tmp_path / "song.wav") == [(0, place), (place, place + 44 + len(sound))]
 
 
 def test_files_of_different_kinds_of_sound_cannot_be_joined(tmp_path: Path) -> None:

@@ -210,6 +210,28 @@ def test_a_song_to_validate_on_is_not_trained_on_in_another_root(tmp_path: Path)
             tracks.find_songs(roots)
 
 
+def test_the_split_is_that_of_the_roots_that_tell_one(tmp_path: Path) -> None:
+    """Songs beside MUSDB18 are all trained on; a song of theirs that it validates on is refused."""
+    told = make(tmp_path / "1", "train/a", "valid/v")
+    musdbs = make(tmp_path / "2", "train/b", f"train/{MUSDB_VALID[0]}")
+    silent, twin = make(tmp_path / "3", "train/c", "train/d"), make(tmp_path / "4", "train/V")
+    train, valid = tracks.find_songs([silent, told, musdbs])
+    assert [track.name for track in train] == ["c", "d", "a", "b"]
+    assert [track.name for track in valid] == ["v", MUSDB_VALID[0]]
+    with pytest.raises(DataError, match=f"{twin}: 'V' is a song to validate on in {told}, and so cannot"):
+        tracks.find_songs([told, twin])
+
+
+def test_where_no_root_tells_a_split_the_last_tenth_of_all_is_held_out(tmp_path: Path) -> None:
+    one, two = make(tmp_path / "1", "train/a", "train/z"), make(tmp_path / "2", "train/b", "train/Z")
+    left: dict[Path, str] = {}
+    train, valid = tracks.find_songs([one, two], left.__setitem__)
+    assert ([track.name for track in train], [track.name for track in valid]) == (["a", "b"], ["z"])
+    assert left == {two / "train" / "Z": f"is in {one} too, and counts once"}
+    train, valid = tracks.find_songs([one, one])
+    assert ([track.name for track in train], [track.name for track in valid]) == (["a"], ["z"])
+
+
 def test_songs_of_one_root_are_as_they_are_named(tmp_path: Path) -> None:
     root = make(tmp_path, "train/a b", "train/ab", "valid/a.b")
     train, valid = tracks.find_songs([root])

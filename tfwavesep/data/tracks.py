@@ -88,22 +88,41 @@ def find_tracks(root: Path, subset: str, left_out: Callable[[Path, str], None] |
         DataError: there is no such root, or it holds no tracks.
     """
     left_out = left_out or (lambda folder, why: None)
-    if not root.is_dir():
-        raise DataError(f"{root}: no such data folder")
+    _require_root(root)
     if subset == "test" or ((root / subset).is_dir() and subset == "valid"):
         return _in_folder(root, subset, left_out)
+    train, valid = _split(root, left_out)
+    if valid is None:
+        train, valid = _without_last_tenth(train)
+    return train if subset == "train" else valid
+
+
+def _split(root: Path, left_out: Callable[[Path, str], None]) -> tuple[list[Track], list[Track] | None]:
+    """A root's tracks to train on, and those to validate on if it tells of any."""
     everything = _in_folder(root, "train", left_out)
     if (root / "valid").is_dir():
-        return everything
-    held_out = _validation_names([track.name for track in everything])
-    return [track for track in everything if (track.name in held_out) == (subset == "valid")]
+        return everything, _in_folder(root, "valid", lambda folder, why: None)
+    named = _validation_names() & {track.name for track in everything}
+    return _parted(everything, named) if named else (everything, None)
+
+
+def _without_last_tenth(tracks: list[Track]) -> tuple[list[Track], list[Track]]:
+    names = sorted(track.name for track in tracks)
+    return _parted(tracks, set(names[-max(1, len(names) // 10) :]))
+
+
+def _parted(tracks: list[Track], names: set[str]) -> tuple[list[Track], list[Track]]:
+    """Tracks without those of some names, and these."""
+    return [one for one in tracks if one.name not in names], [one for one in tracks if one.name in names]
 
 
 def find_songs(
     roots: Sequence[Path], left_out: Callable[[Path, str], None] | None = None
 ) -> tuple[list[Track], list[Track]]:
     """The songs to train on and those to validate on, of several data roots together. Songs whose names differ only in
-    spaces, punctuation and case are the same, and count once.
+    spaces, punctuation and case are the same, and count once. Where one root tells which songs are to validate on, by a
+    folder `valid` or as musdb does, all songs of those that tell nothing are to train on; where none does, the last
+    tenth of all by name is to validate on.
 
     Args:
         roots: see `find_tracks`.
@@ -113,24 +132,43 @@ def find_songs(
         AudioError, DataError: as of `find_tracks`; or a song is to train on in one root, and to validate on in another.
     """
     left_out = left_out or (lambda place, why: None)
-    songs: dict[str, list[Track]] = {"train": [], "valid": []}
-    homes: dict[str, dict[str, Path]] = {"train": {}, "valid": {}}
     for root in roots:
-        for subset, there in songs.items():
-            here = find_tracks(root, subset, left_out if subset == "train" else None)
-            twins = [track for track in here if _plain(track.name) in homes[subset]]
-            for track in twins:
-                left_out(track.files[0].parent, f"is in {homes[subset][_plain(track.name)]} too, and counts once")
-            there += [track for track in here if track not in twins]
-            homes[subset] |= {_plain(track.name): root for track in here if track not in twins}
-    for track in songs["train"]:
+        _require_root(root)
+    splits = [_split(root, left_out) for root in roots]
+    train, homes = _once([(root, there) for root, (there, _) in zip(roots, splits, strict=True)], left_out)
+    valid, told = _once([(root, there or []) for root, (_, there) in zip(roots, splits, strict=True)], left_out)
+    if not valid:
+        return _without_last_tenth(train)
+    for track in train:
         name = _plain(track.name)
-        if homes["valid"].get(name, homes["train"][name]) != homes["train"][name]:
+        if told.get(name, homes[name]) != homes[name]:
             raise DataError(
-                f"{homes['train'][name]}: '{track.name}' is a song to validate on in {homes['valid'][name]}, and so "
-                "cannot be trained on; take it away"
+                f"{homes[name]}: '{track.name}' is a song to validate on in {told[name]}, and so cannot be trained on; "
+                "take it away"
             )
-    return songs["train"], songs["valid"]
+    return train, valid
+
+
+def _once(
+    roots: Sequence[tuple[Path, list[Track]]], left_out: Callable[[Path, str], None]
+) -> tuple[list[Track], dict[str, Path]]:
+    """Each song of some roots in the first of them that has it, and that root, by its plain name."""
+    songs: list[Track] = []
+    homes: dict[str, Path] = {}
+    for root, tracks in roots:
+        before = dict(homes)
+        for track in tracks:
+            if home := before.get(_plain(track.name)):
+                left_out(track.files[0].parent, f"is in {home} too, and counts once")
+            else:
+                songs.append(track)
+                homes[_plain(track.name)] = root
+    return songs, homes
+
+
+def _require_root(root: Path) -> None:
+    if not root.is_dir():
+        raise DataError(f"{root}: no such data folder")
 
 
 def _plain(name: str) -> str:
@@ -138,15 +176,15 @@ def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold())) or name
 
 
-def _validation_names(names: list[str]) -> set[str]:
+def _validation_names() -> set[str]:
+    """Those of musdb's own split."""
     _stempeg.ensure()
     import musdb
 
     config = Path(musdb.__file__).parent / "configs" / "mus.yaml"
     import yaml
 
-    split = set(yaml.safe_load(config.read_text(encoding="utf-8"))["validation_tracks"])
-    return split & set(names) or set(names[-max(1, len(names) // 10) :])
+    return set(yaml.safe_load(config.read_text(encoding="utf-8"))["validation_tracks"])
 
 
 def at_speed(track: Track, speed: float) -> Track:

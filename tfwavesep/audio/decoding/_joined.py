@@ -1,7 +1,6 @@
 """Files that were joined, as `cat a.flac b.flac` does, of kinds whose readers stop where the first one ends."""
 
 import io
-import mmap
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -35,6 +34,9 @@ STARTS = {
 LONGEST_START = 64
 """Bytes that are enough to see how a file begins."""
 
+BLOCK = 1 << 20
+"""Bytes of a file that are searched at a time."""
+
 READ_ON = ("au", "flac")
 """Kinds that FFmpeg reads on by itself where one follows another in a pipe."""
 
@@ -44,7 +46,7 @@ def kind_of(start: bytes) -> str | None:
     return next((kind for kind in STARTS if _found(kind, start[:LONGEST_START])[:1] == [0]), None)
 
 
-def _found(kind: str, data: bytes | mmap.mmap) -> list[int]:
+def _found(kind: str, data: bytes) -> list[int]:
     place, pattern = STARTS[kind]
     return [found.start() - place for found in re.finditer(pattern, data, re.DOTALL)]
 
@@ -53,10 +55,18 @@ def sections(path: Path) -> list[tuple[int, int]]:
     """Where in a file others of its kind begin and end, of which the first is at its beginning; one if it is alone."""
     with path.open("rb") as file:
         kind = kind_of(file.read(LONGEST_START))
-        if kind is None:
-            return [(0, path.stat().st_size)]
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return list(pairwise([*_found(kind, data), len(data)]))
+        file.seek(0)
+        starts = [] if kind is None else sorted(set(_all_found(kind, file)))
+    return list(pairwise([*(starts or [0]), path.stat().st_size]))
+
+
+def _all_found(kind: str, file: BinaryIO) -> Iterator[int]:
+    """In all of a file, block by block, each with the end of the one before it."""
+    last = b""
+    while data := file.read(BLOCK):
+        place = file.tell() - len(data) - len(last)
+        yield from (place + found for found in _found(kind, last + data))
+        last = data[-LONGEST_START:]
 
 
 class Watch:
