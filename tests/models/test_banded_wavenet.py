@@ -6,8 +6,10 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfwavesep import models
+from tfwavesep.config import load_preset
 from tfwavesep.errors import ConfigError
 from tfwavesep.models.banded_wavenet import BandLevels, Config, Masking, PerBand, StemMasks, StemShares
 
@@ -115,12 +117,54 @@ def test_stems_sum_to_the_mixture_and_silence_stays_silent() -> None:
     assert not np.asarray(network(np.zeros_like(mixture))).any()
 
 
+def reached(config: Config) -> tuple[int, int]:
+    """The first and the last sample that one block of output depends on, its mixture's own samples aside."""
+    keras.utils.set_random_seed(0)
+    network = models.build("banded_wavenet", config)
+    mixture = tf.constant(noise(1, config.input_length(config.block), 2))
+    with tf.GradientTape() as tape:
+        tape.watch(mixture)
+        energy = tf.reduce_sum(network(mixture, training=True) ** 2)
+    found = np.flatnonzero(np.abs(tape.gradient(energy, mixture)).sum(axis=(0, 2)))
+    return found[0] - config.context, found[-1] - config.context
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 2, 3, None])
+def test_it_looks_ahead_as_far_as_it_is_told_and_back_for_the_rest(ahead: int | None) -> None:
+    config = dataclasses.replace(SMALL, ahead=ahead)
+    frames, transforms = 3 if ahead is None else ahead, SMALL.size - SMALL.hop
+    first, last = reached(config)
+    assert (config.context, config.lookahead) == (transforms + 4 * (6 - frames), transforms + 4 * frames)
+    assert -config.context <= first <= -config.context + 1
+    assert config.lookahead + config.block - 2 <= last < config.lookahead + config.block
+
+
+def test_looking_ahead_as_far_as_behind_is_the_same_network() -> None:
+    keras.utils.set_random_seed(0)
+    network = models.build("banded_wavenet", SMALL)
+    told = models.build("banded_wavenet", dataclasses.replace(SMALL, ahead=3))
+    told.set_weights(network.get_weights())
+    mixture = noise(1, SMALL.input_length(20), 2)
+    np.testing.assert_array_equal(network(mixture), told(mixture))
+    blocks = [[layer.get_config() for layer in each.layers if "block" in layer.name] for each in (network, told)]
+    assert blocks[0] == blocks[1]
+    assert "ahead" not in blocks[0][0]  # so that the files stay as they were
+
+
+def test_live_is_half_a_tenth_of_a_second_behind_the_music_and_small() -> None:
+    preset = load_preset("live")
+    assert (preset.model.lookahead + preset.model.block) / preset.model.sample_rate < 0.05
+    assert models.build(preset.architecture, preset.model).count_params() < 1_000_000
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"size": 18, "hop": 6}, r"size = 18: a multiple of 4"),
         ({"hop": 5}, r"hop = 5: a divisor of size = 16, at most half of it"),
         ({"hop": 16}, r"hop = 16: a divisor of size = 16"),
+        ({"ahead": 4}, r"ahead = 4: from 0 to 3 frames"),
+        ({"ahead": -1}, r"ahead = -1: from 0"),
         ({"reach": 2}, r"reach = 2: an odd number"),
         ({"filters": 0}, r"filters = 0: at least 1"),
         ({"dilations": 17}, r"dilations = 17: at most 16"),

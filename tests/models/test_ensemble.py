@@ -20,6 +20,7 @@ BANDS = Member(
     architecture="banded_wavenet",
     sizes={"size": 16, "hop": 4, "groups": 2, "bands": [[2, 1], [1, 2]], "filters": 3, "stacks": 1, "dilations": 2},
 )
+LATE = Member(architecture="banded_wavenet", sizes={**BANDS.sizes, "ahead": 0})
 COMMON: dict[str, Any] = {"sample_rate": 8000, "channels": 1, "stems": ("vocals", "accompaniment")}
 
 
@@ -41,16 +42,17 @@ def test_it_sees_as_far_as_the_farthest_and_gives_what_is_whole_for_all() -> Non
 
 @pytest.mark.parametrize(
     "members",
-    [(NEAR, FAR), (NEAR, FAR, NEAR), (BANDS, BANDS), (BANDS, FAR, BANDS, BANDS)],
+    [(NEAR, FAR), (NEAR, FAR, NEAR), (BANDS, BANDS), (BANDS, FAR, BANDS, BANDS), (LATE, NEAR, LATE)],
     ids=lambda members: "+".join(member.architecture for member in members),
 )
 def test_it_gives_the_mean_of_what_its_members_give(members: tuple[Member, ...]) -> None:
     config = Config(**COMMON, members=members)
     networks = [models.build(*part) for part in config.parts]
     mixture = np.random.default_rng(0).standard_normal((2, config.input_length(48), 1)).astype(np.float32)
-    spare = [config.context - part.context for _, part in config.parts]
+    starts = [config.context - part.context for _, part in config.parts]
+    stops = [mixture.shape[1] - config.lookahead + part.lookahead for _, part in config.parts]
     estimates = [
-        network(mixture[:, cut : mixture.shape[1] - cut]).numpy() for network, cut in zip(networks, spare, strict=True)
+        network(mixture[:, start:stop]).numpy() for network, start, stop in zip(networks, starts, stops, strict=True)
     ]
     assert min(np.abs(one - other).max() for one, other in combinations(estimates, 2)) > 1e-3
     np.testing.assert_allclose(ensemble.join(config, networks)(mixture), np.mean(estimates, axis=0), atol=1e-6)

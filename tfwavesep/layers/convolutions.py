@@ -5,7 +5,7 @@ height 1, and its dilation, along the width, runs natively in TensorFlow and TFL
 "valid": a network never sees zeros it was not given.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -76,10 +76,17 @@ class Cut(layers.Layer):
         return super().get_config() | {"begin": self.begin, "end": self.end}
 
 
-def crop(x: Any, samples: int, name: str | None = None) -> Any:
-    """Cut `samples` from both ends of the time axis of `(batch, rows, time, features)`; what is float32 stays so,
-    in mixed precision too."""
-    return Cut(samples, samples, name=name, dtype=x.dtype)(x) if samples else x
+def crop(x: Any, samples: int | tuple[int, int], name: str | None = None) -> Any:
+    """Cut `samples` from both ends of the time axis of `(batch, rows, time, features)`, or as many as a pair says from
+    the beginning and the end; what is float32 stays so, in mixed precision too."""
+    begin, end = _ends(samples)
+    return Cut(begin, end, name=name, dtype=x.dtype)(x) if begin or end else x
+
+
+def _ends(samples: int | Sequence[int]) -> tuple[int, int]:
+    """How many samples at the beginning and at the end."""
+    begin, end = (samples, samples) if isinstance(samples, int) else samples
+    return begin, end
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
@@ -143,8 +150,8 @@ class GatedResidualBlock(layers.Layer):
 
     Shape:
         input `(batch, rows, time, channels)`, rows being bands, or 1;
-        residual `(batch, rows, time - 2 * margin, channels)` with `margin = dilation * (taps - 1) / 2`;
-        skip `(batch, rows, time - 2 * margin - 2 * skip_crop, channels)`.
+        residual `(batch, rows, time - margin, channels)` with `margin = dilation * (taps - 1)`;
+        skip `(batch, rows, time - margin - sum(skip_crop), channels)`.
 
     Reference:
         Rethage, Pons & Serra 2018 (arXiv 1706.07162), section 3: the non-causal block with the two 1x1
@@ -154,20 +161,31 @@ class GatedResidualBlock(layers.Layer):
     Args:
         channels: width of the residual and the skip branch.
         dilation: distance between taps.
-        skip_crop: samples to cut from each end of the skip branch, so that all skips have one length.
+        skip_crop: samples to cut from each end of the skip branch, or a pair of how many from the beginning and the
+            end, so that all skips have one length.
         taps: width of the dilated kernel, odd.
         height: rows that the dilated kernel spans, odd.
+        ahead: how far the kernel's last tap is ahead of what it adds to, in samples; None for half of the margin.
     """
 
     def __init__(
-        self, channels: int, dilation: int, skip_crop: int, taps: int = 3, height: int = 1, **kwargs: Any
+        self,
+        channels: int,
+        dilation: int,
+        skip_crop: int | Sequence[int],
+        taps: int = 3,
+        height: int = 1,
+        ahead: int | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.channels = channels
         self.dilation = dilation
-        self.skip_crop = skip_crop
+        self.skip_crop = _ends(skip_crop)
         self.taps = taps
         self.height = height
+        self.margin = dilation * (taps - 1)
+        self.ahead = self.margin // 2 if ahead is None else ahead
 
     def build(self, input_shape: Any) -> None:
         width = 2 * self.channels
@@ -179,16 +197,14 @@ class GatedResidualBlock(layers.Layer):
         )
 
     def call(self, x: Any, training: bool = False) -> tuple[Any, Any]:
-        margin = self.dilation * (self.taps - 1) // 2
         filter_kernel, gate_kernel = ops.split(self.dilated_kernel, 2, axis=-1)
         residual_kernel, skip_kernel = ops.split(self.output_kernel, 2, axis=-1)
         padded = self._with_rows_around(x)
         filtered = convolve(padded, filter_kernel, self.dilation, native=not training)
         gate = convolve(padded, gate_kernel, self.dilation, native=not training)
         gated = ops.tanh(filtered) * ops.sigmoid(gate)
-        residual = cut(x, margin, margin, native=not training) + convolve(gated, residual_kernel)
-        kept = cut(gated, self.skip_crop, self.skip_crop, native=not training)
-        return residual, convolve(kept, skip_kernel)
+        residual = cut(x, self.margin - self.ahead, self.ahead, native=not training) + convolve(gated, residual_kernel)
+        return residual, convolve(cut(gated, *self.skip_crop, native=not training), skip_kernel)
 
     def _with_rows_around(self, x: Any) -> Any:
         """Rows of zeros below the first and above the last, so that there are as many rows after as before."""
@@ -197,17 +213,20 @@ class GatedResidualBlock(layers.Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         batch, rows, time, _ = input_shape
-        kept = time and time - self.dilation * (self.taps - 1)
-        return (batch, rows, kept, self.channels), (batch, rows, kept and kept - 2 * self.skip_crop, self.channels)
+        kept = time and time - self.margin
+        return (batch, rows, kept, self.channels), (batch, rows, kept and kept - sum(self.skip_crop), self.channels)
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
+        begin, end = self.skip_crop
+        config = super().get_config() | {
             "channels": self.channels,
             "dilation": self.dilation,
-            "skip_crop": self.skip_crop,
+            "skip_crop": begin if begin == end else [begin, end],
             "taps": self.taps,
             "height": self.height,
         }
+        is_centred = 2 * self.ahead == self.margin  # not told then, as in files from before there was a choice
+        return config if is_centred else config | {"ahead": self.ahead}
 
 
 def gated_stacks(
@@ -217,6 +236,7 @@ def gated_stacks(
     margin: int,
     height: int = 1,
     between: Callable[[], layers.Layer] | None = None,
+    ahead: int | None = None,
 ) -> Any:
     """Gated blocks one after the other; returns the sum of their skip branches.
 
@@ -227,16 +247,20 @@ def gated_stacks(
         margin: how much shorter than the last block's output the sum shall be, at each end.
         height: rows that the dilated kernels span.
         between: makes a layer for the residual branch between each block and the next.
+        ahead: how far all of them together look ahead, from 0 to `sum(dilations)`, which is taken for None. The first
+            blocks look ahead as far as behind, the others see what is behind alone, twice as far.
 
     Returns:
         `(batch, rows, time - 2 * sum(dilations) - 2 * margin, channels)`.
     """
-    remaining = sum(dilations) + margin
+    left = sum(dilations) if ahead is None else ahead
+    begin, end = 2 * sum(dilations) - left + margin, left + margin
     skips = []
     for number, dilation in enumerate(dilations, start=1):
-        remaining -= dilation
+        looks = min(dilation, left)
+        left, begin, end = left - looks, begin - 2 * dilation + looks, end - looks
         name = f"block{number:02d}_dilation{dilation}"
-        x, skip = GatedResidualBlock(channels, dilation, remaining, height=height, name=name)(x)
+        x, skip = GatedResidualBlock(channels, dilation, (begin, end), height=height, ahead=looks, name=name)(x)
         if between and number < len(dilations):
             x = between()(x)
         skips.append(skip)

@@ -38,6 +38,8 @@ class Config(ModelConfig):
         dilations: dilated convolutions per stack, with dilations 1, 2, 4, ... frames.
         reach: bands that a kernel spans, odd.
         mixing: units through which every band sees all others between two blocks.
+        ahead: frames that the dilated convolutions look ahead, all together; None for as many as they look behind.
+            What they see remains as long: the less ahead, the more behind.
 
     Reference:
         Blocks: Lluís, Pons & Serra 2018 (arXiv 1810.12187), section 2. Bands that widen with frequency, each with a
@@ -55,6 +57,7 @@ class Config(ModelConfig):
     dilations: int = 4
     reach: int = 3
     mixing: int = 16
+    ahead: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -62,6 +65,12 @@ class Config(ModelConfig):
             require(getattr(self, field) >= 1, field, getattr(self, field), "at least 1")
         require(self.dilations <= 16, "dilations", self.dilations, "at most 16 per stack")
         require(self.reach >= 1 and self.reach % 2 == 1, "reach", self.reach, "an odd number of bands")
+        require(
+            self.ahead is None or 0 <= self.ahead <= sum(self.schedule),
+            "ahead",
+            self.ahead,
+            f"from 0 to {sum(self.schedule)} frames, which are half of what the dilated convolutions see, or null",
+        )
         require(transformable(self.size), "size", self.size, "a multiple of 4")
         require(
             self.size % self.hop == 0 and self.size > self.hop,
@@ -90,9 +99,20 @@ class Config(ModelConfig):
         return [2**power for power in range(self.dilations)] * self.stacks
 
     @property
+    def edges(self) -> tuple[int, int]:
+        """Frames that the dilated convolutions take from the beginning and from the end."""
+        ahead = sum(self.schedule) if self.ahead is None else self.ahead
+        return 2 * sum(self.schedule) - ahead, ahead
+
+    @property
     def context(self) -> int:
         """What both Fourier transforms take from each end, and the dilations."""
-        return self.size - self.hop + self.hop * sum(self.schedule)
+        return self.size - self.hop + self.hop * self.edges[0]
+
+    @property
+    def lookahead(self) -> int:
+        """Likewise."""
+        return self.size - self.hop + self.hop * self.edges[1]
 
     @property
     def block(self) -> int:
@@ -112,7 +132,13 @@ def build(config: Config) -> keras.Model:
     x = BandLevels(config.bands, config.groups, name="levels")(*spectrum)
     x = PerBand(config.filters, name="encoder")(x)
     x = gated_stacks(
-        x, config.filters, config.schedule, margin=0, height=config.reach, between=lambda: BandMixing(config.mixing)
+        x,
+        config.filters,
+        config.schedule,
+        margin=0,
+        height=config.reach,
+        between=lambda: BandMixing(config.mixing),
+        ahead=config.ahead,
     )
     x = layers.ReLU(name="skip_relu")(x)
     x = PerBand(len(config.stems) * config.channels * config.groups, name="decoder")(x)
@@ -142,12 +168,13 @@ def mean(config: Config, networks: Sequence[keras.Model]) -> keras.Model:
 def _divided(config: Config, mixture: Any, spectrum: Sequence[Any], shares: Any) -> Any:
     """The mixture's spectrum divided by the shares of its groups of bins; the last stem is what the others leave."""
     masked = len(config.stems) - 1
-    edge = sum(config.schedule)
-    spectra = Masking(config.bands, config.groups, name="masking")(shares, *(crop(part, edge) for part in spectrum))
+    centres = [crop(part, config.edges) for part in spectrum]
+    spectra = Masking(config.bands, config.groups, name="masking")(shares, *centres)
     estimates = InverseSTFT(config.size, config.hop, name="inverse_stft")(*spectra)
     estimates = layers.Reshape((masked, config.channels, -1), dtype="float32", name="by_stem")(estimates)
     estimates = layers.Permute((1, 3, 2), dtype="float32", name="estimates")(estimates)
-    kept = layers.Cropping1D(config.context, dtype="float32", name="kept_mixture")(mixture)
+    sides = (config.context, config.lookahead)
+    kept = layers.Cropping1D(sides, dtype="float32", name="kept_mixture")(mixture)
     kept = layers.Reshape((1, -1, config.channels), dtype="float32", name="kept_row")(kept)
     rest = kept - ops.sum(estimates, axis=1, keepdims=True)
     return layers.Concatenate(axis=1, dtype="float32", name="stems")([estimates, rest])
