@@ -31,9 +31,12 @@ def data(roots: tuple[Path, ...]) -> None:
         shown.add_row(printable(row.name), row.subset, length, row.form, stems, left, printable("; ".join(row.notes)))
     show(shown)
     for subset, use in (("train", "to train on"), ("valid", "to validate on"), ("test", "to test on")):
-        songs = [row for row in rows if row.subset == subset]
+        songs = [row for row in rows if row.subset == subset and not row.is_unreadable]
         if songs:
             click.echo(f"{count(len(songs), 'song')} {use}, {clock(sum(row.seconds for row in songs))}")
+    unreadable = sum(row.is_unreadable for row in rows)
+    if unreadable:
+        click.echo(f"{count(unreadable, 'song')} at which a training stops: mend or take away what cannot be read")
     out = sum(row.subset == "left out" for row in rows)
     if out:
         click.echo(f"{count(out, 'folder')} left out")

@@ -80,6 +80,13 @@ def test_the_command(song: Path, run: Run) -> None:
     assert "lacks drums, bass, other, or a mixture" in line
 
 
+def test_a_song_that_cannot_be_read_is_not_counted_as_one_to_train_on(song: Path, run: Run) -> None:
+    write_track(song.parent / "another", seconds=0.1)
+    change(song.parent / "another", "bass", lambda x: x[:0])
+    shown = run("data", song.parent.parent).output
+    assert "1 song to train on, 0:02\n1 song to validate on, 0:00\n1 song at which a training stops: mend" in shown
+
+
 def test_no_songs_are_one_line(tmp_path: Path, run: Run) -> None:
     result = run("data", tmp_path)
     assert result.exit_code == 1

@@ -47,6 +47,11 @@ class Row:
     remainder: float = float("nan")
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether its files cannot be decoded, at which a training stops."""
+        return self.subset != "left out" and not self.seconds
+
 
 def survey(roots: Sequence[Path]) -> Iterator[Row]:
     """Look at every song of some data roots, one after the other; all of them are decoded.
