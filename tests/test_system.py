@@ -118,3 +118,55 @@ def test_only_files_of_the_system_append(tmp_path: Path) -> None:
         assert not system.appends(written.fileno())
     with pytest.raises(OSError, match="fileno"):
         system.appends(io.BytesIO().fileno())
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Four cores, and no quota yet; a folder that stands for that of the control groups."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
+    monkeypatch.setattr(system, "GROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(system, "CONTROL", tmp_path)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("wished", "cores"), [(None, 4), ("3", 3), ("1", 1), ("64", 4), ("2,1", 2), ("0", 4), ("many", 4), ("", 4)]
+)
+def test_a_wish_is_heard_for_fewer_cores_than_there_are(
+    wished: str | None, cores: int, free: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if wished is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", wished)
+    assert system.cores() == cores
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("max", 4), ("150000", 2), ("50000", 1), ("900000", 4)])
+@pytest.mark.parametrize("folder", ["", "a", "a/b"])
+def test_a_quota_of_any_group_around_counts(quota: str, cores: int, folder: str, free: Path) -> None:
+    (free / "cgroup").write_text("0::/a/b\n")
+    (free / "a" / "b").mkdir(parents=True)
+    (free / folder / "cpu.max").write_text(f"{quota} 100000\n")
+    assert system.cores() == cores
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("-1", 4), ("250000", 3)])
+def test_so_does_one_of_the_older_kind(quota: str, cores: int, free: Path) -> None:
+    (free / "cgroup").write_text("7:memory:/else\n4:cpu,cpuacct:/job\n")
+    (free / "cpu" / "job").mkdir(parents=True)
+    (free / "cpu" / "job" / "cpu.cfs_quota_us").write_text(quota)
+    (free / "cpu" / "job" / "cpu.cfs_period_us").write_text("100000")
+    assert system.cores() == cores
+
+
+def test_processes_that_are_started_together_share_the_cores(free: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+    for processes in (1, 2, 3, 9):
+        with system.shared_by(processes):
+            told.append(os.environ["OMP_NUM_THREADS"])
+    assert told == ["4", "2", "1", "1"]
+    assert "OMP_NUM_THREADS" not in os.environ
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    with system.shared_by(2):
+        assert system.cores() == 1
+    assert system.cores() == 2

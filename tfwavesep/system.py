@@ -24,6 +24,12 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasatt
 DESCRIPTORS = Path("/proc/self/fd")
 """Where Linux shows the files that a process has open, those without a name too."""
 
+GROUPS, CONTROL = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+"""Where Linux tells a process's control groups, and what they are allowed."""
+
+THREADS = "OMP_NUM_THREADS"
+"""The variable by which processes are told their share of the cores, also by Ray."""
+
 
 def hold(handle: int) -> int | None:
     """Let others see that this process lives and writes a file, until the handle is closed; see `remove_unheld`.
@@ -114,3 +120,52 @@ def deaf_to_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def cores() -> int:
+    """Cores that this process may keep busy: those it may run on, or fewer where its control group has a quota, as in a
+    container. `OMP_NUM_THREADS` may ask for fewer, but not for more."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wished = os.environ.get(THREADS, "").partition(",")[0].strip()
+    return max(1, min(allowed, *_quotas(), int(wished) if wished.isdecimal() and int(wished) else allowed))
+
+
+@contextmanager
+def shared_by(processes: int) -> Iterator[None]:
+    """Processes that are started inside have an equal share of the cores each, one at least."""
+    before = os.environ.get(THREADS)
+    os.environ[THREADS] = str(max(1, cores() // processes))
+    try:
+        yield
+    finally:
+        os.environ.pop(THREADS)
+        if before is not None:
+            os.environ[THREADS] = before
+
+
+def _quotas() -> Iterator[int]:
+    """Of the control groups, of either version, that this process is in, and of those around them: whole cores, rounded
+    up."""
+    try:
+        lines = GROUPS.read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, name = line.split(":", 2)
+        if not controllers or "cpu" in controllers.split(","):
+            top = CONTROL / "cpu" if controllers else CONTROL
+            group = top / name.lstrip("/")
+            for folder in (group, *group.parents[: len(group.relative_to(top).parts)]):
+                yield from _quota(folder)
+
+
+def _quota(folder: Path) -> Iterator[int]:
+    try:
+        if (folder / "cpu.max").exists():
+            quota, period = (folder / "cpu.max").read_text().split()
+        else:
+            quota, period = ((folder / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period"))
+    except (OSError, ValueError):
+        return
+    if quota.isdecimal() and int(quota):  # else "max" or -1: as much as there is
+        yield -(-int(quota) // int(period))

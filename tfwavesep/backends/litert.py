@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfwavesep import system
 from tfwavesep.backends._backend import Backend
 from tfwavesep.errors import ModelError
 from tfwavesep.models import ModelConfig
@@ -31,7 +32,7 @@ class LiteRTBackend(Backend):
     Args:
         path: of the file.
         config: what it separates.
-        threads: to compute with; None for one on each core.
+        threads: to compute with; None for one on each core that this process may use.
 
     Raises:
         ModelError: the file is damaged, or not a model of this package.
@@ -41,7 +42,7 @@ class LiteRTBackend(Backend):
 
     def __init__(self, path: Path, config: ModelConfig, threads: int | None = None) -> None:
         self.config = config
-        threads = threads or _threads()
+        threads = threads or system.cores()
         lanes = min(threads, MOST_LANES)
         self._alone = _Interpreter(path, threads)
         self._lanes = [_Interpreter(path, threads // lanes) for _ in range(lanes)] if lanes > 1 else []
@@ -148,12 +149,3 @@ def _without_notices() -> Iterator[None]:
             os.dup2(kept, 2)
             os.close(nowhere)
             os.close(kept)
-
-
-def _threads() -> int:
-    """As many as OMP_NUM_THREADS says, which Ray sets to a worker's cores; else one for each core that this process may
-    run on."""
-    wished = os.environ.get("OMP_NUM_THREADS", "")
-    if wished.isdecimal() and int(wished):
-        return int(wished)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

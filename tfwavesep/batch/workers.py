@@ -152,8 +152,8 @@ class _Crew:
     """Workers that share a list of jobs. One that dies takes only its own job with it, and is replaced."""
 
     def __init__(self, count: int, settings: Settings) -> None:
-        self._settings = settings
-        self._workers = [_Worker(settings) for _ in range(count)]
+        self._settings, self._count = settings, count
+        self._workers = [self._hired() for _ in range(count)]
 
     def __enter__(self) -> "_Crew":
         return self
@@ -207,6 +207,10 @@ class _Crew:
 
     def _replace(self, worker: _Worker) -> _Worker:
         worker.end()
-        new = _Worker(self._settings)
+        new = self._hired()
         self._workers[self._workers.index(worker)] = new
         return new
+
+    def _hired(self) -> _Worker:
+        with system.shared_by(self._count):
+            return _Worker(self._settings)

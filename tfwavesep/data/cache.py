@@ -1,6 +1,5 @@
 """Tracks decoded once: FLAC files at the model's rate and channels, one folder for what is in a track's files."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from tfwavesep import audio
+from tfwavesep import audio, system
 from tfwavesep.data import tracks
 from tfwavesep.data.tracks import Track
 from tfwavesep.models import ModelConfig
@@ -43,7 +42,7 @@ def prepare(found: list[Track], stem: str, model: ModelConfig, cache: Path) -> P
     folder = cache / f"{model.sample_rate}hz_{model.channels}ch"
     contents = tracks.fingerprints([[track] for track in found])
     files = [folder / each / stem / f"{track.name}.flac" for each, track in zip(contents, found, strict=True)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(system.cores()) as pool:
         jobs = [pool.submit(_prepare_one, t, stem, model, f) for t, f in zip(found, files, strict=True)]
         try:
             for job in jobs:

@@ -5,7 +5,6 @@ of the seed and its number alone, so that a training that was interrupted goes o
 come next.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,7 @@ import numpy as np
 import soundfile
 import tensorflow as tf
 
-from tfwavesep import stems
+from tfwavesep import stems, system
 from tfwavesep.config import DataConfig, Preset
 from tfwavesep.data import tracks, wear, width
 from tfwavesep.data.cache import Prepared, is_silent, prepare, voiced_chunks
@@ -86,7 +85,7 @@ class Bank:
 
     def _decode_all(self) -> tf.Tensor:
         samples = np.empty((int(tf.reduce_sum(self.lengths)), self.channels), np.int16)
-        decoded = tf.data.Dataset.from_tensor_slices(self._files).map(_as_written(decode), os.cpu_count())
+        decoded = tf.data.Dataset.from_tensor_slices(self._files).map(_as_written(decode), system.cores())
         for offset, length, piece in zip(self._offsets.numpy(), self.lengths.numpy(), decoded, strict=True):
             samples[offset : offset + length] = piece.numpy()
         return tf.constant(samples)

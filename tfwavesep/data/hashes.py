@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tfwavesep import system
 from tfwavesep.errors import DataError, OutputError
 from tfwavesep.places import atomic, cache_folder, sha256
 
@@ -28,7 +29,7 @@ def hashes(files: Iterable[Path]) -> dict[Path, str]:
     files = list(dict.fromkeys(files))
     memory = cache_folder() / "hashes.json"
     known = _recall(memory)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(system.cores()) as pool:
         told = list(pool.map(lambda file: _about(file, known), files))
     found = {_key(file): about for file, about in zip(files, told, strict=True)}
     fresh = {name: about for name, about in found.items() if known.get(name) != about and _is_settled(about)}

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tfwavesep import system
 from tfwavesep.batch import model_sha256
 from tfwavesep.config import read_json, write_json
 from tfwavesep.data import Track, find_tracks, fingerprint, stempeg
@@ -100,7 +101,8 @@ def _run(tasks: list[_Task], jobs: int) -> Iterator[str | None]:
     left = list(tasks)
     while left:
         with _processes(jobs) as pool:
-            answers = [pool.submit(_evaluate_track, task) for task in left]
+            with system.shared_by(jobs):
+                answers = [pool.submit(_evaluate_track, task) for task in left]
             for answer in answers:
                 try:
                     error = answer.result()
