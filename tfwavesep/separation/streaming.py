@@ -21,7 +21,11 @@ MOST_CHANNELS = 256
 """More are taken for an array that lies on its side, `(channels, time)`."""
 
 RESAMPLED_LENGTH = 4096
-"""Samples, at the lower of two rates, that are resampled at a time: 0.1 s at 44.1 kHz."""
+"""Samples, at the lower of two rates, that are resampled at a time at least: 0.1 s at 44.1 kHz."""
+
+RESAMPLED_SHARE = 16
+"""What a segment yields is resampled in so many blocks at most: where one waits long anyway, longer ones make that
+little worse, and soxr takes as long for a block's beginning and end as for 6000 samples."""
 
 RESAMPLING_CONTEXT = 512
 """Samples, at the lower of two rates, beyond which soxr's filter weighs less than rounding."""
@@ -104,6 +108,8 @@ class Resampling:
 
     sample_rate: int
     to_rate: int
+    at_once: int = 0
+    """Samples that a block has at least, `RESAMPLED_LENGTH` if that is more."""
 
     @property
     def grid(self) -> Grid:
@@ -111,7 +117,7 @@ class Resampling:
         if self.sample_rate == self.to_rate:
             return Grid(1, 0, 0)
         context = self._whole_periods(RESAMPLING_CONTEXT)
-        return Grid(self._whole_periods(RESAMPLED_LENGTH), context, context)
+        return Grid(self._whole_periods(max(RESAMPLED_LENGTH, self.at_once)), context, context)
 
     def _whole_periods(self, samples: int) -> int:
         divisor = gcd(self.sample_rate, self.to_rate)
@@ -226,12 +232,16 @@ class Course:
     @property
     def inward(self) -> Resampling:
         """To the model's rate."""
-        return Resampling(self.sample_rate, self.model_rate)
+        return Resampling(self.sample_rate, self.model_rate, self._at_once)
 
     @property
     def outward(self) -> Resampling:
         """Back to the song's rate."""
-        return Resampling(self.model_rate, self.sample_rate)
+        return Resampling(self.model_rate, self.sample_rate, self._at_once)
+
+    @property
+    def _at_once(self) -> int:
+        return self.grid.target_length // RESAMPLED_SHARE
 
     def reach(self, place: int) -> int:
         """The sample of the song where feeding must begin at the latest, so that the one at `place` comes out."""
