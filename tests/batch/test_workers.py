@@ -30,7 +30,7 @@ def test_one_bad_song_does_not_stop_the_others(tmp_path: Path) -> None:
 
 def test_errors_that_nobody_thought_of_are_outcomes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs, notes = songs(tmp_path, 2, Settings()), Notes()
-    monkeypatch.setattr(np, "rint", lambda _: 1 / 0)
+    monkeypatch.setattr(np, "rint", lambda *_, **__: 1 / 0)
     workers.run(jobs, separator(), 1, notes)
     assert set(notes.status.values()) == {"failed"}
     assert "unexpected, please report it: ZeroDivisionError" in str(notes.outcomes[str(jobs[0].source)].error)
