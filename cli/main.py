@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from importlib.metadata import version
 from multiprocessing import freeze_support
 from typing import Any
 
@@ -44,7 +43,7 @@ class ErrorBoundary(click.Group):
 
 
 @click.group(cls=ErrorBoundary, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
-@click.version_option(version("tfwavesep"), prog_name="tfwavesep")
+@click.version_option(package_name="tfwavesep", prog_name="tfwavesep")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Separate music into stems in the waveform domain."""

@@ -1,15 +1,13 @@
 """Music source separation in the waveform domain.
 
-The public names are imported when they are first used, so that `import tfwavesep` does not wait for TensorFlow.
+The public names are imported when they are first used, so that `import tfwavesep` does not wait for TensorFlow; nor for
+the packages' metadata, which take as long to find as a tenth of the command's start.
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
 from tfwavesep.errors import needs_extra
-
-__version__ = version("tfwavesep")
 
 _HOMES = {
     "Separator": "separation",
@@ -25,6 +23,10 @@ __all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("tfwavesep")
     if name not in _HOMES:
         raise AttributeError(f"module 'tfwavesep' has no attribute {name!r}")
     with needs_extra("train", f"tfwavesep.{name}"):
