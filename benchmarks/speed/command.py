@@ -27,7 +27,7 @@ from benchmarks.speed.page import Target
 from tfwavesep.audio import BLOCK_LENGTH, Format, open_audio
 from tfwavesep.evaluation import markdown
 from tfwavesep.separation import Separator
-from tfwavesep.separation.streaming import Piece, Resampler, Resampling
+from tfwavesep.separation.streaming import Piece, Resampler
 from tfwavesep.stemfiles import Choice, stem_files
 
 SONG_SECONDS, RATE, CHANNELS = 240, 44100, 2
@@ -86,14 +86,15 @@ def run_decoding(song: Path) -> Run:
     return run
 
 
-def run_resampling(seconds: float) -> Run:
+def run_resampling(model: str, seconds: float) -> Run:
     """What a song at 48 kHz would take on top: the mixture to 44.1 kHz, three estimates back."""
+    course = Separator.load(model).course(48000)
     noise = np.random.default_rng(0).standard_normal((BLOCK_LENGTH, 4 * CHANNELS)).astype(np.float32)
 
     def run() -> None:
-        for rates, width, rate in ((Resampling(48000, RATE), CHANNELS, 48000), (Resampling(RATE, 48000), 6, RATE)):
-            stage = Resampler(rates)
-            for _ in range(round(seconds * rate / BLOCK_LENGTH)):
+        for resampling, width in ((course.inward, CHANNELS), (course.outward, 6)):
+            stage = Resampler(resampling)
+            for _ in range(round(seconds * resampling.sample_rate / BLOCK_LENGTH)):
                 list(stage.feed(noise[:, :width]))
 
     return run
@@ -130,7 +131,7 @@ def profile(model: str, song: Path, folder: Path) -> list[list[str]]:
         "decode, 16-bit WAV": (run_decoding, (song,)),
         "model": (run_model, (model, SONG_SECONDS)),
         "stems to steps, encode, 32-bit float WAV": (run_encoding, (targets, SONG_SECONDS, folder / "stages")),
-        "resample, if the song were at 48 kHz": (run_resampling, (SONG_SECONDS,)),
+        "resample, if the song were at 48 kHz": (run_resampling, (model, SONG_SECONDS)),
     }
     timings = race([Contender(stage, prepare, arguments, 1) for stage, (prepare, arguments) in stages.items()])
     return [
