@@ -116,3 +116,14 @@ def test_the_numbers_that_keras_counts_on_do_not_matter(tiny: Preset, tmp_path: 
         write_json(tmp_path / name / "run.json", {})
     one, other = (networks.read(tmp_path / name).network for name in ("first", "second"))
     assert networks.take_over(one, other) == []
+
+
+def test_one_network_begins_with_the_first_of_several(
+    trained: Path, tiny: Preset, data_root: Path, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    start = networks.join([networks.read(trained)] * 2)
+    preset = override(tiny, [*STEP, "training.learning_rate=1e-6"])
+    training.train(preset, data_root, tmp_path / "mine", report=told.append, start=start)
+    assert f"begins with the weights of {trained}, the first of its 2 networks" in told
+    assert apart(tmp_path / "mine", trained) <= 1.1e-6

@@ -327,7 +327,9 @@ def _begin_with(model: keras.Model, start: Trained, report: Report) -> None:
     if len(new) == len(model.weights):
         raise ModelError(f"{start.run}: none of its weights fits this preset: its architecture is another")
     rest = f", but for {', '.join(new)}: these begin at random" if new else ""
-    report(f"begins with the weights of {start.run}{rest}")
+    several = len(start.preset.members)
+    source = f"{start.run}, the first of its {several} networks" if several else start.run
+    report(f"begins with the weights of {source}{rest}")
 
 
 def _optimizer(preset: Preset) -> keras.optimizers.Optimizer:
