@@ -98,12 +98,18 @@ class Stage:
 class Resampling:
     """A change of rate, as numbers.
 
+    Attributes:
+        sample_rate: of what comes in, Hz.
+        to_rate: of what goes out, Hz.
+        length: samples, at the lower of both, that are resampled at a time.
+
     Both rates meet every `period` samples; blocks and their context are whole periods, so that every block can be
     resampled by itself to the same samples as the whole song.
     """
 
     sample_rate: int
     to_rate: int
+    length: int = RESAMPLED_LENGTH
 
     @property
     def grid(self) -> Grid:
@@ -111,7 +117,7 @@ class Resampling:
         if self.sample_rate == self.to_rate:
             return Grid(1, 0, 0)
         context = self._whole_periods(RESAMPLING_CONTEXT)
-        return Grid(self._whole_periods(RESAMPLED_LENGTH), context, context)
+        return Grid(self._whole_periods(self.length), context, context)
 
     def _whole_periods(self, samples: int) -> int:
         divisor = gcd(self.sample_rate, self.to_rate)
@@ -217,21 +223,29 @@ class Network(Stage):
 
 @dataclass(frozen=True)
 class Course:
-    """The three stages as numbers: what a song's rate makes of a model's grid."""
+    """The three stages as numbers: what a song's rate makes of a model's grid.
+
+    Attributes:
+        sample_rate: of the song, Hz.
+        model_rate: of the model, Hz.
+        grid: of the network.
+        resampled: samples, at the lower of both rates, that are resampled at a time.
+    """
 
     sample_rate: int
     model_rate: int
     grid: Grid
+    resampled: int = RESAMPLED_LENGTH
 
     @property
     def inward(self) -> Resampling:
         """To the model's rate."""
-        return Resampling(self.sample_rate, self.model_rate)
+        return Resampling(self.sample_rate, self.model_rate, self.resampled)
 
     @property
     def outward(self) -> Resampling:
         """Back to the song's rate."""
-        return Resampling(self.model_rate, self.sample_rate)
+        return Resampling(self.model_rate, self.sample_rate, self.resampled)
 
     def reach(self, place: int) -> int:
         """The sample of the song where feeding must begin at the latest, so that the one at `place` comes out."""
