@@ -23,7 +23,7 @@ METER_SECONDS = 0.5
 @click.option("--gain", "gains", default="", metavar="STEM=GAIN,...",
               help="Factor of each stem, or decibels: vocals=0,drums=-6dB. By default 1.")  # fmt: skip
 @click.option("--rate", type=click.IntRange(min=1000), metavar="HZ",
-              help="Of both devices. By default the model's; others are resampled.")  # fmt: skip
+              help="Of both devices. By default the model's if they take it, else their own.")  # fmt: skip
 @click.option("--block", type=int, metavar="SAMPLES",
               help="Of a step, at the model's rate. By default about 20 ms; longer ones take less work.")  # fmt: skip
 @click.option("--list-devices", is_flag=True, help="Show what there is, and end.")
@@ -53,7 +53,7 @@ def live(
     heard, played = devices.find(source, "inputs"), devices.find(sink, "outputs")
     separator = Separator.load(model)
     factors = parse_gains(gains, separator.targets)
-    rate = rate or separator.sample_rate
+    rate = rate or devices.fitting_rate(heard, played, separator.sample_rate)
     course = separator.course(rate, live=True, block=block)
     samples = -(-course.grid.target_length * rate // separator.sample_rate)
     with devices.Duplex(heard, played, rate, samples) as sound:

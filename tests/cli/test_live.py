@@ -140,6 +140,12 @@ class Failing:
         card = {"name": "card", "index": 0, **numbers}
         return card if kind else [card]
 
+    def check_input_settings(self, *settings: Any) -> None:
+        if settings[-1] != 44100:
+            raise self.PortAudioError("Invalid sample rate")
+
+    check_output_settings = check_input_settings
+
     def Stream(self, *_: Any) -> "Failing":  # noqa: N802
         return self
 
@@ -162,6 +168,14 @@ def failing(monkeypatch: pytest.MonkeyPatch, *reads: Any) -> devices.Duplex:
     card = Failing(list(reads))
     monkeypatch.setattr(devices, "_sounddevice", lambda: card)
     return devices.Duplex(devices.find(None, "inputs"), devices.find("card", "outputs"), 44100, 64)
+
+
+def test_a_rate_that_a_device_does_not_take_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is heard is resampled then."""
+    failing(monkeypatch)
+    card = devices.find("card", "inputs")
+    assert devices.fitting_rate(card, card, 44100) == 44100
+    assert devices.fitting_rate(card, card, 8000) == 44100
 
 
 def test_lost_sound_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,17 @@ def find(wanted: str | None, side: str) -> Device:
     return found[0]
 
 
+def fitting_rate(source: Device, sink: Device, wished: int) -> int:
+    """The rate that is wished for, in Hz, if both devices take it; else the source's own."""
+    sounddevice = _sounddevice()
+    try:
+        sounddevice.check_input_settings(source.number, min(source.inputs, MOST_CHANNELS), "float32", None, wished)
+        sounddevice.check_output_settings(sink.number, min(sink.outputs, MOST_CHANNELS), "float32", None, wished)
+    except (ValueError, sounddevice.PortAudioError):
+        return source.sample_rate
+    return wished
+
+
 class Duplex:
     """Sound that comes from one device and goes to another, block by block, as they play.
 
