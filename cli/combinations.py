@@ -105,7 +105,18 @@ def _raw_format(asked: Asked) -> str | None:
     return None
 
 
+def _live_alone(asked: Asked) -> str | None:
+    if not asked.options["live"]:
+        return None
+    if asked.folder != PIPE:
+        return "--live: only with -o -; for files it would take longer to the same stems"
+    if idle := asked.named(("segment", "start", "duration")):
+        return f"{idle}: not with --live, which goes in steps of its own from the beginning to the end"
+    return None
+
+
 RULES = (
+    _live_alone,
     _stems_and_manifest_apart,
     _pipes_elsewhere,
     _songs_beside_a_pipe,

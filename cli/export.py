@@ -22,6 +22,8 @@ from .options import data_root
 @click.option("--scores", type=click.Path(path_type=Path), help="An evaluation's scores.json, for config.json.")
 @click.option("--fixed", "seconds", type=float, metavar="SECONDS",
               help="Write model.tflite of the model RUN with one fixed length, as -o FILE.tflite.")  # fmt: skip
+@click.option("--live", is_flag=True,
+              help="For music that is played meanwhile, too: the network goes step by step.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace a model that is there.")
 def export(
     runs: tuple[Path, ...],
@@ -33,6 +35,7 @@ def export(
     licence: str | None,
     scores: Path | None,
     seconds: float | None,
+    live: bool,
     overwrite: bool,
 ) -> None:
     """Write the model of a finished training RUN as Keras, SavedModel and TFLite.
@@ -50,6 +53,7 @@ def export(
       tfwavesep export runs/tiny -o saved_models/tiny
       tfwavesep export runs/mine -o saved_models/mine --quantize int8 --data musdb18
       tfwavesep export runs/one runs/two -o saved_models/both
+      tfwavesep export runs/live -o saved_models/live --quantize float16 --live
       tfwavesep export default -o three_seconds.tflite --fixed 3
       tfwavesep export --first saved_models/spleeter-2stems --then accompaniment=default -o saved_models/best
     """
@@ -62,9 +66,9 @@ def export(
     if bool(runs) == bool(first) or bool(first) != bool(then):
         raise click.UsageError("name either RUNs, or both --first and --then")
     if first and then:
-        path = export_cascade(first, then, folder, licence, scores, overwrite, quantize, root)
+        path = export_cascade(first, then, folder, licence, scores, overwrite, quantize, root, live)
     else:
-        path = export_model(runs, folder, licence, scores, overwrite, quantize, root)
+        path = export_model(runs, folder, licence, scores, overwrite, quantize, root, live)
     click.echo(f"wrote {path}: config.json, model.keras, 1/ (SavedModel), model.tflite ({quantize})")
 
 
@@ -78,7 +82,7 @@ def _export_fixed(models: tuple[Path, ...], path: Path, seconds: float, overwrit
 
 def _check_meant(models: int, path: Path) -> None:
     """Refuse what goes with a whole model alone."""
-    for name in ("quantize", "root", "licence", "scores"):
+    for name in ("quantize", "root", "licence", "scores", "live"):
         given = click.get_current_context().get_parameter_source(name)
         if given == click.core.ParameterSource.COMMANDLINE:
             flag = {"root": "data"}.get(name, name)

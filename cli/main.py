@@ -21,6 +21,7 @@ from .data import data
 from .evaluate import evaluate
 from .export import export
 from .import_model import import_model
+from .live import live
 from .models import models
 from .progress import printable, unheard
 from .separate import separate
@@ -52,7 +53,7 @@ def cli(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for command in (separate, check, data, train, evaluate, export, import_model, models, web):
+for command in (separate, check, data, train, evaluate, export, import_model, live, models, web):
     cli.add_command(command)
 
 

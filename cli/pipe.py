@@ -28,8 +28,9 @@ def to_standard_output(song: Path, settings: "Settings") -> None:
     pipes.pipe_format(settings, separator.targets)  # or else an error, before the song is opened
     with batch.open_source(song, settings) as reader, _quiet_end():
         if sys.stderr.isatty():
-            delay = separator.course(reader.info.sample_rate).latency
-            click.echo(f"the stem comes {delay:.2f} s after the song; a shorter --segment shortens that", err=True)
+            delay = separator.course(reader.info.sample_rate, settings.live).latency
+            how = "" if settings.live else "; a shorter --segment shortens that"
+            click.echo(f"the stem comes {delay:.2f} s after the song{how}", err=True)
         written = pipes.separate_into(sys.stdout.buffer, separator, reader, settings)
     for line in notes(reader.warnings, written.gain_db, written.clipped):
         click.echo(printable(f"{song}: {line}"), err=True)

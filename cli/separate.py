@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 @click.option("--duration", type=float, metavar="SECONDS", help="How much of it to separate. By default all.")
 @click.option("--segment", type=float, metavar="SECONDS",
               help="Audio per run of the network: changes memory, speed, a pipe's delay.")  # fmt: skip
+@click.option("--live", is_flag=True,
+              help="With -o -: step by step, for music that is played meanwhile.")  # fmt: skip
 @click.option("-j", "--jobs", type=click.IntRange(min=1),
               help="Songs separated at the same time. By default 1; with ray as many as fit the cluster.")  # fmt: skip
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
@@ -119,6 +121,7 @@ def _settings(options: dict[str, Any], clip_mode: str) -> "Settings":
         take_damaged=options["damaged"] == "take",
         stream=None if options["stream"] is None else options["stream"] - 1,
         keep_offset=options["keep_offset"],
+        live=options["live"],
         raw=None if options["raw_format"] is None else RawFormat.parse(options["raw_format"]),
     )
 

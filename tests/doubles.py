@@ -1,5 +1,6 @@
 """A small stand-in for a trained model, whose output can be told exactly, for tests of all that is around a model."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,17 @@ class Smoother(Backend):
         target_length = mixture.shape[1] - self.config.context - self.config.lookahead
         smooth = sum(tap * mixture[:, i : i + target_length] for i, tap in enumerate(TAPS))
         return np.stack([np.float32(share) * smooth for share in SHARES], axis=1)
+
+    def steps(self, batch: int) -> Callable[[np.ndarray], np.ndarray]:
+        before = np.ones((batch, len(TAPS) - 1, self.config.channels), np.float32)
+
+        def step(mixture: np.ndarray) -> np.ndarray:
+            nonlocal before
+            joined = np.concatenate([before, mixture], axis=1)
+            before = joined[:, -len(TAPS) + 1 :]
+            return self.predict(joined)
+
+        return step
 
 
 def noise(length: int, channels: int = 1, seed: int = 0) -> np.ndarray:

@@ -266,3 +266,36 @@ def test_a_named_song_goes_into_a_pipe_without_a_header(song: Path, model: Path,
     command = [sys.executable, "-m", "tfwavesep_cli", "separate", str(song), "-m", str(model), "--stems", "vocals"]
     done = subprocess.run([*command, "-o", "-", "--raw-format", "s16le"], capture_output=True, check=True)
     assert len(done.stdout) == 50021 * 2 * 2
+
+
+def test_live_the_stem_is_the_files_and_no_later_than_told(song: Path, vocals: np.ndarray) -> None:
+    """Fed at the pace of the music, and much faster than what reads it."""
+    separator_, arrived = separator(2), []
+
+    class Sink(io.BytesIO):
+        def write(self, data: Any) -> int:
+            arrived.append((pipe.given, len(data) // 8))
+            return super().write(data)
+
+    class Counting(Dripping):
+        given = 0
+
+        def read(self, size: int = -1) -> bytes:
+            data = super().read(size)
+            self.given += len(data) // 8
+            return data
+
+        read1 = read
+
+    samples, _ = soundfile.read(song, dtype="float32")
+    pipe = Counting(samples.tobytes(), 800)
+    settings = replace(VOCALS, live=True, raw=RawFormat.parse("f32le:44100:2"))
+    sink = Sink()
+    with open_audio(pipe, settings.raw) as reader:  # type: ignore[arg-type]
+        separate_into(sink, separator_, reader, settings)
+    out = np.frombuffer(sink.getvalue(), "<f4").reshape(-1, 2)
+    np.testing.assert_allclose(out, vocals, atol=1e-5)
+    late, written = separator_.course(RATE, live=True).latency * RATE, 0
+    for given, length in arrived[:-50]:
+        written += length
+        assert given - written <= late + 100

@@ -11,6 +11,7 @@ from tfwavesep.places import place
 
 DEFAULTS: dict[str, Any] = {
     "engine": "local", "manifest": None, "skip_existing": False, "overwrite": False, "raw_format": None,
+    "live": False,
 }  # fmt: skip
 WRITTEN = {"template": "--filename", "bits": "--bits"}
 
@@ -40,6 +41,8 @@ NONSENSE = [
     (asked("a.wav /dev/fd/63", skip_existing=True), "/dev/fd/63: has no name of its own"),
     (asked("a.wav", worker_cpus=2.0, worker_gpus=1.0), "--worker-cpus, --worker-gpus: only with --engine ray"),
     (asked("a.wav", address="auto"), "--address: only with --engine ray"),
+    (asked("a.wav", live=True), "--live: only with -o -"),
+    (asked("-", "-", live=True, segment=1.0, duration=2.0), "--segment, --duration: not with --live"),
     (asked("a.wav", raw_format="s16le"), "--raw-format: only with a pipe"),
     (asked("-", raw_format="s16le"), "raw audio needs its rate and channels: s16le:RATE:CHANNELS"),
     (asked("a.wav", "-", raw_format="s16le:8000:1"), "a rate and channels are standard input's; a.wav has its own"),
@@ -52,6 +55,7 @@ SENSE = [
     asked("a.wav", "memory://stems", manifest=place("memory://rows"), overwrite=True),
     asked("-", "-", raw_format="s16le:8000:1", bits="16"),
     asked("a.wav", "-", raw_format="s16le"),
+    asked("-", "-", raw_format="s16le:8000:1", live=True),
     asked("a.wav b.wav", engine="ray", address="auto", worker_cpus=2.0, worker_gpus=0.5),
 ]
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from conftest import as_it_is, ops
 
-from tfwavesep import config, models
+from tfwavesep import config, layers, models
 from tfwavesep.backends import Backend, open_backend
 from tfwavesep.backends.litert import LiteRTBackend
 from tfwavesep.backends.saved_model import SavedModelBackend
 from tfwavesep.config import Preset
-from tfwavesep.errors import ConfigError
+from tfwavesep.errors import ConfigError, ModelError
 from tfwavesep.models.ensemble import Member
 from tfwavesep.release import export, fidelity, fixed, quantization, signatures
 from tfwavesep.store import StoredConfig
@@ -147,6 +147,31 @@ def test_shifting_the_input_shifts_the_output(preset: Preset, network: keras.Mod
     whole = network(mixture).numpy()
     shifted = network(mixture[:, block:]).numpy()
     np.testing.assert_allclose(shifted, whole[:, :, block:], atol=1e-5)
+
+
+STEPLESS = {"cascade", "deepconvsep", "unet", "waveunet"}
+"""Architectures with layers that look along time and have no steps."""
+
+
+def test_steps_give_the_stems_of_the_whole(preset: Preset, network: keras.Model) -> None:
+    """In steps of any number of blocks, behind any music as long as the context; or the layer is named that cannot."""
+    config = preset.model
+    if preset.architecture in STEPLESS:
+        with pytest.raises(ModelError, match=r"cannot go step by step: its layer \w+ \(\w+\) has no steps"):
+            layers.state_shapes(network, config.block)
+        return
+    shapes = layers.state_shapes(network, config.block)
+    mixture = noise(preset, 12 * config.block, batch=2)
+    expected = network(mixture).numpy()
+    for blocks in (1, 4):
+        length = blocks * config.block
+        states: dict[str, Any] = {name: np.ones((2, *shape), np.float32) for name, shape in shapes.items()}
+        fed, found = np.pad(mixture, [(0, 0), (-mixture.shape[1] % length, 0), (0, 0)]), []
+        for place in range(0, fed.shape[1], length):
+            stems, states = layers.step(network, fed[:, place : place + length], states)
+            found.append(stems.numpy())
+        assert {name: state.shape[1:] for name, state in states.items()} == shapes
+        np.testing.assert_allclose(np.concatenate(found, axis=2)[:, :, -expected.shape[2] :], expected, atol=1e-5)
 
 
 def test_lengths_that_cannot_work_are_refused(preset: Preset) -> None:

@@ -80,6 +80,27 @@ def test_every_sample_comes_out_within_the_latency_and_some_at_its_end(sample_ra
 
 
 @pytest.mark.parametrize("sample_rate", RATES)
+@pytest.mark.parametrize("block", [None, 3, 300])
+def test_live_stems_are_the_files_and_come_within_the_latency(sample_rate: int, block: int | None) -> None:
+    song, cut = noise(2 * sample_rate + 7, 3), 50
+    separator_ = separator(2)
+    course = separator_.course(sample_rate, live=True, block=block)
+    stream = separator_.open(sample_rate, 3, live=True, block=block)
+    out, waits, pieces = 0, [], []
+    for place in range(0, len(song), cut):
+        pieces += list(stream.feed(song[place : place + cut]))
+        out = sum(map(len, pieces))
+        waits.append(min(place + cut, len(song)) - out)
+    pieces += list(stream.flush())
+    np.testing.assert_allclose(
+        joined(pieces, 3), np.stack(list(separator_.separate(song, sample_rate).values())), atol=1e-5
+    )
+    assert course.latency * sample_rate / 2 < max(waits) <= course.latency * sample_rate + cut
+    if sample_rate == RATE:
+        assert course.latency == pytest.approx(((block or 162) - 1 + 2) / RATE)
+
+
+@pytest.mark.parametrize("sample_rate", RATES)
 def test_pushing_is_as_pulling(sample_rate: int) -> None:
     song = noise(30011, 2)
     stream = separator().open(sample_rate, 2)
@@ -94,7 +115,7 @@ def test_resampling_block_by_block_is_as_resampling_the_whole(sample_rate: int, 
     if sample_rate == to_rate:
         return
     song = noise(3 * sample_rate + 7, 2)
-    resampler = Resampler(Resampling(sample_rate, to_rate))
+    resampler = Resampler(Resampling(sample_rate, to_rate, 4096))
     pieces = np.concatenate(list(resampler.run(np.array_split(song, 9))))
     among_zeros = resample(np.pad(song, [(sample_rate, sample_rate), (0, 0)]), sample_rate, to_rate)
     assert len(pieces) == -(-len(song) * to_rate // sample_rate)

@@ -1,10 +1,11 @@
 """What every runtime owes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
 
+from tfwavesep.errors import ModelError
 from tfwavesep.models import ModelConfig
 
 
@@ -45,3 +46,15 @@ class Backend(Protocol):
             what `predict` would return, in the same order.
         """
         return map(self.predict, mixtures)
+
+    def steps(self, batch: int) -> Callable[[np.ndarray], np.ndarray]:
+        """The network step by step: what is returned takes the next samples each time it is called, knows those before,
+        and computes each once; see `Stepper`. What comes out before `config.context` samples went in is not to be used.
+
+        Args:
+            batch: how many mixtures go along at the same time.
+
+        Raises:
+            ModelError: this form of the model cannot go step by step.
+        """
+        raise ModelError(f"{self.name} does not go step by step: for live use take a model folder of this machine")

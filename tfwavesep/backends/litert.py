@@ -4,15 +4,17 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tfwavesep import system
 from tfwavesep.backends._backend import Backend
+from tfwavesep.backends._steps import NO_STEP, STEP, Stepper
 from tfwavesep.errors import ModelError
 from tfwavesep.models import ModelConfig
 
@@ -42,13 +44,32 @@ class LiteRTBackend(Backend):
 
     def __init__(self, path: Path, config: ModelConfig, threads: int | None = None) -> None:
         self.config = config
-        threads = threads or system.cores()
+        self._path = path
+        threads = self._threads = threads or system.cores()
         lanes = min(threads, MOST_LANES)
         self._alone = _Interpreter(path, threads)
         self._lanes = [_Interpreter(path, threads // lanes) for _ in range(lanes)] if lanes > 1 else []
 
     def predict(self, mixture: np.ndarray) -> np.ndarray:
         return self._alone.predict(mixture)
+
+    def steps(self, batch: int) -> Callable[[np.ndarray], np.ndarray]:
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(model_path=str(self._path), num_threads=self._threads)
+        if STEP not in interpreter.get_signature_list():
+            raise ModelError(f"{self._path}: {NO_STEP}")
+        runner = interpreter.get_signature_runner(STEP)
+        shapes = {name: tuple(told["shape"][1:]) for name, told in runner.get_input_details().items()}
+        del shapes["mixture"]
+
+        def run(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+            return dict(runner(**inputs))
+
+        stepper = Stepper(run, shapes, batch)
+        with _without_notices():
+            stepper(np.zeros((batch, self.config.block, self.config.channels), np.float32))
+        return stepper
 
     def predict_many(self, mixtures: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """What `predict` gives. Segments are taken ahead only from a source that is faster than the network: one that

@@ -1,11 +1,14 @@
 """A SavedModel folder, run by TensorFlow."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tfwavesep.backends._backend import Backend
 from tfwavesep.backends._served import window
+from tfwavesep.backends._steps import NO_STEP, STEP, Stepper
 from tfwavesep.errors import ModelError
 from tfwavesep.models import ModelConfig
 
@@ -21,6 +24,7 @@ class SavedModelBackend(Backend):
         import tensorflow as tf
 
         self.config = config
+        self._path = path
         self.max_target_length = window(config)
         try:
             self._model = tf.saved_model.load(str(path))
@@ -35,3 +39,17 @@ class SavedModelBackend(Backend):
         import tensorflow as tf
 
         return np.concatenate([self._run(mixture=tf.constant(one[np.newaxis]))["stems"].numpy() for one in mixture])
+
+    def steps(self, batch: int) -> Callable[[np.ndarray], np.ndarray]:
+        import tensorflow as tf
+
+        step = self._model.signatures.get(STEP)
+        if step is None:
+            raise ModelError(f"{self._path}: {NO_STEP}")
+        shapes = {name: tuple(spec.shape[1:]) for name, spec in step.structured_input_signature[1].items()}
+        del shapes["mixture"]
+
+        def run(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+            return dict(step(**{name: tf.convert_to_tensor(value) for name, value in inputs.items()}))
+
+        return Stepper(run, shapes, batch)

@@ -43,6 +43,7 @@ class Settings:
         take_damaged: whether what is there of a song that is not whole is separated; else it is refused.
         stream: which of a file's audio streams, the first being 0; None for its default one.
         keep_offset: whether silence comes first where a film's sound starts later than its pictures.
+        live: whether the network goes step by step, for music that is played meanwhile, from its first sample on.
         raw: samples without a header, into a pipe; from standard input too if it has their rate and channels.
 
     Raises:
@@ -61,6 +62,7 @@ class Settings:
     take_damaged: bool = False
     stream: int | None = None
     keep_offset: bool = False
+    live: bool = False
     raw: RawFormat | None = None
 
     def __post_init__(self) -> None:
@@ -212,8 +214,12 @@ def separated(separator: Separator, reader: Reader, settings: Settings) -> Itera
 
     Raises:
         AudioError: the song cannot be read, or ends before the part begins.
+        ModelError: it is to go live, and the model cannot go step by step.
     """
     sample_rate = reader.info.sample_rate
+    if settings.live:
+        stream = separator.open(sample_rate, reader.info.channels, live=True)
+        return not_empty(stream.run(reader.blocks()), reader, settings)
     start, stop = settings.span(sample_rate)
     return not_empty(separator.separate_range(reader.blocks, sample_rate, start, stop), reader, settings)
 

@@ -9,12 +9,14 @@ from tfwavesep.layers.convolutions import (
     gated_stacks,
     share_what_is_missing,
 )
+from tfwavesep.layers.steps import FrameByFrame, state_shapes, step
 from tfwavesep.layers.stft import MEAN_SQUARE, STFT, InverseSTFT, magnitude, transformable
 
 __all__ = [
     "MEAN_SQUARE",
     "STFT",
     "Cut",
+    "FrameByFrame",
     "InverseSTFT",
     "ProductConv",
     "convolve",
@@ -23,5 +25,7 @@ __all__ = [
     "gated_stacks",
     "magnitude",
     "share_what_is_missing",
+    "state_shapes",
+    "step",
     "transformable",
 ]

@@ -11,6 +11,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from tfwavesep.layers.steps import Recall, delayed
+
 
 def convolve(x: Any, kernel: Any, dilation: int = 1, native: bool = True) -> Any:
     """Valid convolution over time.
@@ -67,6 +69,10 @@ class Cut(layers.Layer):
 
     def call(self, x: Any, training: bool = False) -> Any:
         return cut(x, self.begin, self.end, native=not training)
+
+    def step(self, recall: Recall, x: Any) -> Any:
+        """What is cut from the beginning is before the song."""
+        return delayed(recall, x, self.end)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         batch, rows, time, features = input_shape
@@ -197,14 +203,30 @@ class GatedResidualBlock(layers.Layer):
         )
 
     def call(self, x: Any, training: bool = False) -> tuple[Any, Any]:
+        gated = self._gated(x, training)
+        return self._residual(x, gated, training), self._skip(cut(gated, *self.skip_crop, native=not training))
+
+    def step(self, recall: Recall, x: Any) -> tuple[Any, Any]:
+        """The skip branch is delayed by what the blocks that follow look ahead."""
+        x = recall(x, self.margin)
+        gated = self._gated(x, training=False)
+        skip = self._skip(delayed(recall, gated, self.skip_crop[1], name="skip"))
+        return self._residual(x, gated, training=False), skip
+
+    def _gated(self, x: Any, training: bool) -> Any:
         filter_kernel, gate_kernel = ops.split(self.dilated_kernel, 2, axis=-1)
-        residual_kernel, skip_kernel = ops.split(self.output_kernel, 2, axis=-1)
         padded = self._with_rows_around(x)
         filtered = convolve(padded, filter_kernel, self.dilation, native=not training)
         gate = convolve(padded, gate_kernel, self.dilation, native=not training)
-        gated = ops.tanh(filtered) * ops.sigmoid(gate)
-        residual = cut(x, self.margin - self.ahead, self.ahead, native=not training) + convolve(gated, residual_kernel)
-        return residual, convolve(cut(gated, *self.skip_crop, native=not training), skip_kernel)
+        return ops.tanh(filtered) * ops.sigmoid(gate)
+
+    def _residual(self, x: Any, gated: Any, training: bool) -> Any:
+        kernel, _ = ops.split(self.output_kernel, 2, axis=-1)
+        return cut(x, self.margin - self.ahead, self.ahead, native=not training) + convolve(gated, kernel)
+
+    def _skip(self, gated: Any) -> Any:
+        _, kernel = ops.split(self.output_kernel, 2, axis=-1)
+        return convolve(gated, kernel)
 
     def _with_rows_around(self, x: Any) -> Any:
         """Rows of zeros below the first and above the last, so that there are as many rows after as before."""

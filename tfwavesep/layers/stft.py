@@ -18,6 +18,7 @@ import numpy as np
 from keras import layers, ops
 
 from tfwavesep.layers.convolutions import cut
+from tfwavesep.layers.steps import Recall
 
 MEAN_SQUARE = {1: 1 / 2, 2: 3 / 8}
 """Of the window, by its power: times the overlap, what frames sum to where it is applied twice."""
@@ -107,6 +108,10 @@ class STFT(_Transform):
         real, imaginary = (ops.reshape(part, (batch, channels, -1, self.size // 2)) for part in parts)
         return real, imaginary
 
+    def step(self, recall: Recall, audio: Any) -> tuple[Any, Any]:
+        """Frames that end with the new samples."""
+        return self.call(recall(audio, self.size - self.hop, axis=1))
+
     def compute_output_shape(self, audio_shape: Any) -> Any:
         batch, time, channels = audio_shape
         spectrum = (batch, channels, time and time // self.hop - self.overlap + 1, self.size // 2)
@@ -146,10 +151,21 @@ class InverseSTFT(_Transform):
         self.scale = np.where(np.arange(size // 2) == 0, 1 / size, 2 / size).astype(np.float32)
 
     def call(self, real: Any, imaginary: Any, training: bool = False) -> Any:
+        return self._added(self._frames(real, imaginary), training)
+
+    def step(self, recall: Recall, real: Any, imaginary: Any) -> Any:
+        """Sound that no later frame reaches: it ends `size - hop` samples before the last frame."""
+        return self._added(recall(self._frames(real, imaginary), self.overlap - 1), training=False)
+
+    def _frames(self, real: Any, imaginary: Any) -> Any:
+        """Windowed, `(batch, channels, frames, size)`."""
         batch, channels = ops.shape(real)[0], real.shape[1]
         shape = (-1, self.fast // 2, self.slow)
         frames = self._transform(*(ops.reshape(part * self.scale, shape) for part in (real, imaginary)))
-        frames = ops.reshape(frames, (batch, channels, -1, self.size)) * self.window
+        return ops.reshape(frames, (batch, channels, -1, self.size)) * self.window
+
+    def _added(self, frames: Any, training: bool) -> Any:
+        batch, channels = ops.shape(frames)[0], frames.shape[1]
         hops = sum(self._pieces(frames, native=not training))
         return ops.reshape(hops, (batch, channels, -1))
 

@@ -65,11 +65,15 @@ class ModelConfig:
         Raises:
             ConfigError: the network cannot produce this length; the nearest that works is named.
         """
-        nearest = max(self.block, round(target_length / self.block) * self.block)
-        require(
-            target_length > 0 and target_length % self.block == 0,
-            "target_length",
-            target_length,
-            f"a positive multiple of {self.block} samples (nearest: {nearest})",
-        )
+        self.require_blocks("target_length", target_length)
         return self.context + target_length + self.lookahead
+
+    def require_blocks(self, name: str, samples: int) -> None:
+        """Refuse what is not whole blocks.
+
+        Raises:
+            ConfigError: the nearest that works is named.
+        """
+        nearest = max(self.block, round(samples / self.block) * self.block)
+        rule = f"a positive multiple of {self.block} samples (nearest: {nearest})"
+        require(samples > 0 and samples % self.block == 0, name, samples, rule)

@@ -16,7 +16,7 @@ import numpy as np
 from keras import layers, ops
 
 from tfwavesep.errors import require
-from tfwavesep.layers import STFT, InverseSTFT, convolve, crop, gated_stacks, transformable
+from tfwavesep.layers import STFT, FrameByFrame, InverseSTFT, convolve, crop, gated_stacks, transformable
 from tfwavesep.models._config import ModelConfig
 
 Bands = Sequence[Sequence[int]]
@@ -188,7 +188,7 @@ def _split_bins(x: Any, bands: Bands, groups: int, by_group: bool) -> list[Any]:
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
-class BandLevels(layers.Layer):
+class BandLevels(FrameByFrame):
     """Levels of the groups of bins: the logarithm of their mean power, of each channel and, in stereo, of the channels'
     sum and difference, which tell where in the panorama something is.
 
@@ -253,7 +253,7 @@ def _by_band(x: Any, matrix: np.ndarray) -> Any:
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
-class PerBand(layers.Layer):
+class PerBand(FrameByFrame):
     """A dense layer for each band.
 
     Shape:
@@ -282,7 +282,7 @@ class PerBand(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
-class BandMixing(layers.Layer):
+class BandMixing(FrameByFrame):
     """Adds to every band what a small network makes of all bands, for each frame and feature alike.
 
     Shape:
@@ -311,7 +311,7 @@ class BandMixing(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
-class StemShares(layers.Layer):
+class StemShares(FrameByFrame):
     """Shares of the mixture that the stems have in each group of bins: positive, and 1 together.
 
     Shape:
@@ -344,7 +344,7 @@ class StemShares(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
-class Masking(layers.Layer):
+class Masking(FrameByFrame):
     """Divides a spectrogram by the shares that stems have in its groups of bins.
 
     Shape:

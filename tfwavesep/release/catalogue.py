@@ -4,7 +4,7 @@ from typing import Any
 
 from tfwavesep import store
 from tfwavesep.errors import ModelError
-from tfwavesep.separation import Course, Grid, segment_length
+from tfwavesep.separation import Course, Grid, live_length, segment_length
 from tfwavesep.store import FORMS, StoredConfig, StoredModel
 
 
@@ -45,6 +45,7 @@ def facts(model: StoredModel) -> dict[str, str]:
         "context": _context(config),
         "latency": f"{course.latency:.1f} s in a stream, of which the segment is "
         f"{segment_length(config) / config.sample_rate:.1f} s (--segment makes it shorter)",
+        "live": _live(model),
         "forms": ", ".join(_forms(model)),
         "as it is": _lengths(model),
         "SDR": _sdr(about, "on {tracks} tracks, in dB"),
@@ -54,6 +55,15 @@ def facts(model: StoredModel) -> dict[str, str]:
         "files": "are those that were exported (SHA-256)" if "files" in about else "no checksums in config.json",
     }
     return {name: text for name, text in found.items() if text}
+
+
+def _live(model: StoredModel) -> str:
+    """How late stems of music are that is played meanwhile."""
+    config = model.config
+    if not model.about.get("live"):
+        return ""
+    course = Course(config.sample_rate, config.sample_rate, Grid(live_length(config), 0, config.lookahead))
+    return f"step by step, {1000 * course.latency:.0f} ms behind the music"
 
 
 def _context(config: StoredConfig) -> str:

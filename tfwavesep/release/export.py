@@ -19,11 +19,18 @@ from tfwavesep.hush import hushed
 from tfwavesep.places import absolute, cannot_write
 from tfwavesep.release import fidelity, fixed, quantization, signatures
 from tfwavesep.release.fidelity import Fidelity, snr
+from tfwavesep.separation import Separator
 from tfwavesep.store import KERAS, SAVED_MODEL, TFLITE, StoredConfig
 from tfwavesep.training import Trained, trained
 
 LEAST_SNR = {"none": 80.0, "float16": 45.0, "int8-weights": 25.0, "dynamic": 10.0, "int8": 10.0}
 """What a `.tflite` must reach with Keras' stems as what is expected, in dB; the SavedModel must reach the first."""
+
+STEPS_DIFFER = 1e-5
+"""By how much at most stems of a song may differ if they are made step by step, full scale being 1."""
+
+LIVE = ("none", "float16", "int8-weights")
+"""Forms of a `.tflite` that go step by step: what they compute does not depend on where segments begin."""
 
 CALIBRATION_TRACKS = 16
 
@@ -36,6 +43,7 @@ def export_model(
     overwrite: bool = False,
     quantize: str = "none",
     data: Path | None = None,
+    live: bool = False,
 ) -> Path:
     """Write a trained model as `config.json`, `model.keras`, `1/` (SavedModel) and `model.tflite`.
 
@@ -52,21 +60,23 @@ def export_model(
         quantize: the form of `model.tflite`, one of `quantization.FORMS`.
         data: data root; its validation tracks tell what the form of `model.tflite` costs in SDR, its train tracks are
             what int8 is calibrated on.
+        live: whether it can go step by step, too: `model.tflite` and the SavedModel have the signature `step`.
 
     Returns:
         `folder`.
 
     Raises:
-        ConfigError: there is no such form, int8 has no data root, or the networks differ in rate, channels or stems.
+        ConfigError: there is no such form, int8 has no data root, or the networks differ in rate, channels or stems; or
+            the form does not go live.
         DataError: the data root has no tracks.
         ModelError: there is no trained model, it is a model's and not what was exported, or an exported form differs
-            from Keras.
+            from Keras; or the network cannot go step by step.
         OutputError: `folder` cannot be written.
         OutputExistsError: `folder` exists; or is not a model, or holds something else too, and so is not overwritten.
     """
-    check(folder, overwrite, quantize, data)
+    check(folder, overwrite, quantize, data, live)
     source = trained.join([trained.read(run) for run in ([runs] if isinstance(runs, Path) else runs)])
-    return write_model(source, folder, licence, scores, overwrite, quantize, data)
+    return write_model(source, folder, licence, scores, overwrite, quantize, data, live)
 
 
 def export_cascade(
@@ -78,13 +88,14 @@ def export_cascade(
     overwrite: bool = False,
     quantize: str = "none",
     data: Path | None = None,
+    live: bool = False,
 ) -> Path:
     """What `export_model` does, of two models, the second of which divides a stem of the first.
 
     Args:
         first: a model's name or folder, or a training's folder.
         then: "STEM=MODEL": what of the first is divided further, and by which.
-        folder, licence, scores, overwrite, quantize, data: as in `export_model`.
+        folder, licence, scores, overwrite, quantize, data, live: as in `export_model`.
 
     Returns:
         `folder`.
@@ -93,21 +104,24 @@ def export_cascade(
         ConfigError, DataError, ModelError, OutputError, OutputExistsError: as in `export_model`; or the first has no
             such stem.
     """
-    check(folder, overwrite, quantize, data)
+    check(folder, overwrite, quantize, data, live)
     stem, equals, second = then.partition("=")
     if not equals or not second:
         raise ConfigError(f"--then {then}: must be STEM=MODEL, such as accompaniment=default")
     source = trained.cascade(trained.read(store.locate(first)), stem, trained.read(store.locate(second)))
-    return write_model(source, folder, licence, scores, overwrite, quantize, data)
+    return write_model(source, folder, licence, scores, overwrite, quantize, data, live)
 
 
-def check(folder: Path, overwrite: bool, quantize: str, data: Path | None) -> None:
+def check(folder: Path, overwrite: bool, quantize: str, data: Path | None, live: bool = False) -> None:
     """Refuse what `write_model` would refuse, before there is a network.
 
     Raises:
         ConfigError, DataError, OutputExistsError: as in `export_model`.
     """
     quantization.check_form(quantize, music=data is not None)
+    if live and quantize not in LIVE:
+        alike = "so that what is played has the stems of the file"
+        raise ConfigError(f"quantisation {quantize}: live models compute in float32, {alike}: {', '.join(LIVE)}")
     _check_place(folder, overwrite)
     if data:
         find_tracks(data, "valid")
@@ -121,12 +135,13 @@ def write_model(
     overwrite: bool = False,
     quantize: str = "none",
     data: Path | None = None,
+    live: bool = False,
 ) -> Path:
     """What `export_model` does, of a network that is there.
 
     Args:
         source: the network, and all that is known of it.
-        folder, licence, scores, overwrite, quantize, data: as in `export_model`.
+        folder, licence, scores, overwrite, quantize, data, live: as in `export_model`.
 
     Returns:
         `folder`.
@@ -134,19 +149,21 @@ def write_model(
     Raises:
         ConfigError, DataError, ModelError, OutputError, OutputExistsError: as in `export_model`.
     """
-    check(folder, overwrite, quantize, data)
+    check(folder, overwrite, quantize, data, live)
     tracks = find_tracks(data, "valid") if data else []
     config = StoredConfig.of(source.preset.model)
     calibration = calibration_segments(data, config) if data and quantize == "int8" else []
     place = absolute(folder)
     with _beside(place) as beside:
         source.network.save(beside / KERAS)
-        signatures.write(source.network, config, beside / SAVED_MODEL)
+        signatures.write(source.network, config, beside / SAVED_MODEL, live)
         signatures.write_warmup(config, beside.name, beside / SAVED_MODEL)
-        tflite = quantization.quantize(to_tflite(beside / SAVED_MODEL), quantize, calibration)
+        tflite = quantization.quantize(to_tflite(beside / SAVED_MODEL, live), quantize, calibration)
         (beside / TFLITE).write_bytes(fixed.with_default_length(tflite, config))
         _compare(beside, config, quantize, calibration)
-        about = _describe(source, licence, scores)
+        if live:
+            _compare_steps(beside, config)
+        about = _describe(source, licence, scores, live)
         about["tflite"] = _describe_tflite(beside, config, quantize, tracks)
         store.write(beside, about)
         _check_place(folder, overwrite)  # all this took a while
@@ -211,7 +228,7 @@ def _take_place(beside: Path, folder: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _describe(source: Trained, licence: str | None, scores: Path | None) -> dict[str, Any]:
+def _describe(source: Trained, licence: str | None, scores: Path | None, live: bool) -> dict[str, Any]:
     """All that is known of the model; the single truth about it once it is on disk."""
     preset = source.preset
     values = preset.to_dict()
@@ -222,6 +239,7 @@ def _describe(source: Trained, licence: str | None, scores: Path | None) -> dict
         "context": preset.model.context,
         "lookahead": preset.model.lookahead,
         "block": preset.model.block,
+        "live": live,
         "licence": licence or source.licence,
         "scores": read_json(scores) if scores else None,
         "training": {key: value for key, value in source.record.items() if key != "preset"},
@@ -252,9 +270,11 @@ def calibration_segments(data: Path, config: StoredConfig) -> list[np.ndarray]:
     return fidelity.segments(tracks[:: -(-len(tracks) // CALIBRATION_TRACKS)], config)
 
 
-def to_tflite(saved_model: Path) -> bytes:
-    """The float32 TFLite form of a SavedModel: native ops only, batch and time free."""
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=["serving_default"])
+def to_tflite(saved_model: Path, live: bool = False) -> bytes:
+    """The float32 TFLite form of a SavedModel, also of its `step` if it goes live: native ops only, batch and time
+    free."""
+    keys = ["serving_default", "step"] if live else ["serving_default"]
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=keys)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     with hushed():  # it warns of what it sets itself
         return bytes(converter.convert())
@@ -277,6 +297,20 @@ def _compare(folder: Path, config: StoredConfig, form: str, music: list[np.ndarr
                 raise ModelError(
                     f"{name} differs from Keras: {found:.1f} dB SNR (at least {LEAST_SNR[least]:.0f}); not written"
                 )
+
+
+def _compare_steps(folder: Path, config: StoredConfig) -> None:
+    """Load what goes step by step again and compare it with the same file's stems of a song."""
+    (segment,) = _noise(config)[:1]
+    song = segment[0, : 5 * config.block * -(-256 // config.block)]
+    for name in (SAVED_MODEL, TFLITE):
+        separator = Separator(backends.open_form(folder / name, config))
+        stream = separator.open(config.sample_rate, config.channels, live=True)
+        stems = np.concatenate([piece.stems for piece in stream.run([song])], axis=1)
+        expected = np.stack(list(separator.separate(song, config.sample_rate).values()))
+        error = float(np.abs(stems - expected).max())
+        if not error <= STEPS_DIFFER:
+            raise ModelError(f"{name} differs step by step: by {error:.1e} (at most {STEPS_DIFFER:.0e}); not written")
 
 
 def _noise(config: StoredConfig) -> list[np.ndarray]:

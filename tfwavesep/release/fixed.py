@@ -128,7 +128,8 @@ def fix(tflite: bytes, config: StoredConfig, lengths: Lengths) -> bytes:
     """The form of a `.tflite` that takes one segment of one length.
 
     Args:
-        tflite: with the signature `serving_default(mixture) -> stems`, of any length and batch.
+        tflite: with the signature `serving_default(mixture) -> stems`, of any length and batch; what else it has is
+            left out.
         config: what it separates.
         lengths: that it is to have.
 
@@ -139,6 +140,7 @@ def fix(tflite: bytes, config: StoredConfig, lengths: Lengths) -> bytes:
         ModelError: it is no model of this package, or has control flow.
     """
     model = _parse(tflite)
+    _leave_only_serving(model)
     if len(model.subgraphs) != 1:
         raise ModelError("a network with control flow (loops, branches) has no form of one fixed length")
     (graph,) = model.subgraphs
@@ -163,7 +165,7 @@ def with_default_length(tflite: bytes, config: StoredConfig) -> bytes:
     """
     lengths = Lengths.of(config)
     model = _parse(tflite)
-    graph = model.subgraphs[0]
+    graph = model.subgraphs[_serving(model).subgraphIndex]
     taken, given = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
     taken.shape = [1, lengths.input_length, config.channels]
     given.shape = [1, len(config.stems), lengths.target_length, config.channels]
@@ -200,9 +202,23 @@ def _parse(tflite: bytes) -> Any:
         (each.signatureKey, *(tuple(t.name for t in tensors) for tensors in (each.inputs, each.outputs)))
         for each in model.signatureDefs or []
     }
-    if names != {(b"serving_default", (b"mixture",), (b"stems",))}:
+    if (b"serving_default", (b"mixture",), (b"stems",)) not in names:
         raise ModelError("it is not a TFLite model of this package: no serving_default(mixture) -> stems")
     return model
+
+
+def _serving(model: Any) -> Any:
+    """The signature that takes one segment."""
+    return next(each for each in model.signatureDefs if each.signatureKey == b"serving_default")
+
+
+def _leave_only_serving(model: Any) -> None:
+    """Leave out other signatures and their graphs."""
+    serving = _serving(model)
+    others = {each.subgraphIndex for each in model.signatureDefs if each is not serving}
+    graph = model.subgraphs[serving.subgraphIndex]
+    model.subgraphs = [each for number, each in enumerate(model.subgraphs) if number not in others]
+    model.signatureDefs, serving.subgraphIndex = [serving], model.subgraphs.index(graph)
 
 
 def _trace(model: Any, shape: tuple[int, ...]) -> tuple[list[tuple[int, ...]], dict[int, np.ndarray]]:

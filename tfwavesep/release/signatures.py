@@ -4,6 +4,9 @@
   `(batch, stems, time - context - lookahead, channels)`.
 - `separate_wav`: `wav_bytes` string `(songs)`, each a WAV of 16, 24 or 32-bit PCM or 32-bit float at the model's rate,
   to `STEM_bytes` string `(songs)` for each target, each a WAV of 16-bit PCM, as long and with as many channels.
+- `step`, of a network that is written to run live: `mixture` float32 `(batch, time, channels)`, time being a multiple
+  of `block`, and the states by their names, to `stems` of the samples that end `lookahead` earlier and the new states
+  by the same names. See `layers.steps`.
 - `describe`: `query` string `(any)`, not looked at, to `config` string `(any)`: stems, rate, context, lookahead and
   block as json.
 
@@ -18,6 +21,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfwavesep import layers
 from tfwavesep.backends import window
 from tfwavesep.models import ModelConfig
 from tfwavesep.release import wav_graph
@@ -30,29 +34,35 @@ FULL_SCALE = 32768.0
 
 
 class Signatures(tf.Module):
-    """A network with its three signatures.
+    """A network with its signatures.
 
     Args:
         model: the network.
         config: what it separates.
+        live: whether `step` is one of them.
+
+    Raises:
+        ModelError: the network cannot go step by step.
     """
 
-    def __init__(self, model: keras.Model, config: ModelConfig) -> None:
+    def __init__(self, model: keras.Model, config: ModelConfig, live: bool = False) -> None:
         super().__init__()
         self.weights = [variable.value for variable in model.variables]
         self._mixture = tf.TensorSpec((None, None, config.channels), tf.float32, name="mixture")
         self._model = tf.function(lambda mixture: model(mixture, training=False), input_signature=[self._mixture])
+        self._step = _step(model, config, self._mixture) if live else None
         self._config = config
         self._target_length = segment_length(config, longest=window(config))
 
     def functions(self) -> dict[str, Any]:
         """Each signature by its name."""
         strings = [tf.TensorSpec((None,), tf.string, name=name) for name in ("wav_bytes", "query")]
-        return {
+        functions = {
             "serving_default": tf.function(self.separate, input_signature=[self._mixture]),
             "separate_wav": tf.function(self.separate_wav, input_signature=strings[:1]),
             "describe": tf.function(self.describe, input_signature=strings[1:]),
         }
+        return functions if self._step is None else functions | {"step": self._step}
 
     def separate(self, mixture: tf.Tensor) -> dict[str, tf.Tensor]:
         """`mixture (batch, time, channels)` to `stems`."""
@@ -110,6 +120,18 @@ class Signatures(tf.Module):
         return tf.reshape(joined, shape)[:, :, :time]
 
 
+def _step(model: keras.Model, config: ModelConfig, mixture: tf.TensorSpec) -> Any:
+    """The function behind `step`, traced."""
+    shapes = layers.state_shapes(model, config.block)
+    states = {name: tf.TensorSpec((None, *shape), tf.float32, name) for name, shape in shapes.items()}
+
+    def step(mixture: tf.Tensor, **states: tf.Tensor) -> dict[str, tf.Tensor]:
+        stems, kept = layers.step(model, mixture, states)
+        return {"stems": stems, **kept}
+
+    return tf.function(step).get_concrete_function(mixture=mixture, **states)
+
+
 def _in_steps(samples: tf.Tensor) -> tf.Tensor:
     """Samples as 16 bits hold them."""
     return tf.clip_by_value(tf.round(samples * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1) / FULL_SCALE
@@ -121,12 +143,15 @@ def description(config: ModelConfig) -> dict[str, Any]:
     return {"model": model, "context": config.context, "lookahead": config.lookahead, "block": config.block}
 
 
-def write(model: keras.Model, config: ModelConfig, path: Path) -> None:
+def write(model: keras.Model, config: ModelConfig, path: Path, live: bool = False) -> None:
     """A SavedModel with the signatures of `Signatures`, batch and time free.
 
     Written by TensorFlow itself: Keras' export archive stores every weight twice.
+
+    Raises:
+        ModelError: it is to go live, and the network cannot go step by step.
     """
-    module = Signatures(model, config)
+    module = Signatures(model, config, live)
     module.functions_ = module.functions()
     tf.saved_model.save(module, str(path), signatures=module.functions_)
 

@@ -13,6 +13,16 @@ a tenth less work at most for each second, and takes half as much memory again, 
 are."""
 
 
+LIVE_SECONDS = 0.02
+"""By default a step of music that is played yields no less: shorter ones would take longer to begin and to end than to
+compute."""
+
+
+def live_length(config: ModelConfig) -> int:
+    """Samples that a step of a network yields by default: the least whole blocks that have `LIVE_SECONDS`."""
+    return -(-int(LIVE_SECONDS * config.sample_rate) // config.block) * config.block
+
+
 def segment_length(config: ModelConfig, seconds: float | None = None, longest: int | None = None) -> int:
     """Samples that one run of a network is to yield: a multiple of its block.
 

@@ -14,8 +14,12 @@ import numpy as np
 from tfwavesep.audio import BLOCK_LENGTH
 from tfwavesep.backends import Backend, open_backend
 from tfwavesep.errors import AudioError, ConfigError, ModelError
-from tfwavesep.separation.chunking import Grid, segment_length
+from tfwavesep.separation.chunking import Grid, live_length, segment_length
+from tfwavesep.separation.live import StepByStep
 from tfwavesep.separation.streaming import Course, Piece, Stream, as_audio
+
+LIVE_RESAMPLED_LENGTH = 256
+"""Samples, at the lower of two rates, that are resampled at a time while music is played: 6 ms at 44.1 kHz."""
 
 
 class Separator:
@@ -149,23 +153,54 @@ class Separator:
             if stop is not None and start >= stop:
                 return
 
-    def open(self, sample_rate: int, channels: int, start: int = 0) -> Stream:
+    def open(
+        self, sample_rate: int, channels: int, start: int = 0, live: bool = False, block: int | None = None
+    ) -> Stream:
         """For those who push: a stream with `feed(block)` and `flush()`, which yield pieces as they are ready.
 
         Args:
             sample_rate: in Hz.
             channels: of the blocks.
             start: the first sample that is wanted; feeding begins at `course(sample_rate).reach(start)`.
-        """
-        return Stream(self.backend, self.course(sample_rate), len(self.targets) - 1, channels, start)
+            live: for music that is played meanwhile, from its first sample on: the network goes step by step, computes
+                every sample once, and its stems are as late as `course(sample_rate, live=True).latency`. They are the
+                same within rounding (1e-5).
+            block: samples of a step, at the model's rate, None for about a fiftieth of a second; only with `live`.
 
-    def course(self, sample_rate: int) -> Course:
+        Raises:
+            ConfigError: `block` is no multiple of the network's; or `start` or `block` do not go with the rest.
+            ModelError: it is to go live, and the model cannot go step by step.
+        """
+        estimated = len(self.targets) - 1
+        course = self.course(sample_rate, live, block)
+        if not live:
+            return Stream(self.backend, course, estimated, channels, start)
+        if start:
+            raise ConfigError(f"start = {start}: live music begins with its first sample")
+        batch = -(-channels // self.backend.config.channels)
+        return Stream(StepByStep(self.backend, course.grid, batch), course, estimated, channels)
+
+    def course(self, sample_rate: int, live: bool = False, block: int | None = None) -> Course:
         """A song's way as numbers, among them its `latency` in seconds: how long a sample waits at most for those
         after it (look-ahead, block and resampling; the time to compute comes on top).
 
+        Args:
+            sample_rate: in Hz.
+            live: as in `open`.
+            block: as in `open`.
+
         Raises:
             AudioError: the rate is no whole number, or not above 0.
+            ConfigError: `block` is no multiple of the network's, or there is one and it does not go live.
         """
         if not isinstance(sample_rate, numbers.Real) or sample_rate <= 0 or sample_rate % 1:
             raise AudioError(f"a sample rate of {sample_rate!r}: must be a whole number above 0, in Hz")
-        return Course(int(sample_rate), self.sample_rate, Grid.of(self.backend.config, self.target_length))
+        config = self.backend.config
+        if live:
+            length = live_length(config) if block is None else block
+            config.require_blocks("block", length)
+            grid = Grid(length, 0, config.lookahead)
+            return Course(int(sample_rate), self.sample_rate, grid, LIVE_RESAMPLED_LENGTH)
+        if block is not None:
+            raise ConfigError(f"block = {block}: only live; segment_seconds tells how long other runs are")
+        return Course(int(sample_rate), self.sample_rate, Grid.of(config, self.target_length))

@@ -102,14 +102,18 @@ class Stage:
 class Resampling:
     """A change of rate, as numbers.
 
+    Attributes:
+        sample_rate: of what comes in, Hz.
+        to_rate: of what goes out, Hz.
+        length: samples, at the lower of both, that are resampled at a time.
+
     Both rates meet every `period` samples; blocks and their context are whole periods, so that every block can be
     resampled by itself to the same samples as the whole song.
     """
 
     sample_rate: int
     to_rate: int
-    at_once: int = 0
-    """Samples that a block has at least, `RESAMPLED_LENGTH` if that is more."""
+    length: int
 
     @property
     def grid(self) -> Grid:
@@ -117,7 +121,7 @@ class Resampling:
         if self.sample_rate == self.to_rate:
             return Grid(1, 0, 0)
         context = self._whole_periods(RESAMPLING_CONTEXT)
-        return Grid(self._whole_periods(max(RESAMPLED_LENGTH, self.at_once)), context, context)
+        return Grid(self._whole_periods(self.length), context, context)
 
     def _whole_periods(self, samples: int) -> int:
         divisor = gcd(self.sample_rate, self.to_rate)
@@ -223,11 +227,20 @@ class Network(Stage):
 
 @dataclass(frozen=True)
 class Course:
-    """The three stages as numbers: what a song's rate makes of a model's grid."""
+    """The three stages as numbers: what a song's rate makes of a model's grid.
+
+    Attributes:
+        sample_rate: of the song, Hz.
+        model_rate: of the model, Hz.
+        grid: of the network.
+        resampled: samples, at the lower of both rates, that are resampled at a time; None for as many as make no matter
+            where a segment waits for its last sample anyway.
+    """
 
     sample_rate: int
     model_rate: int
     grid: Grid
+    resampled: int | None = None
 
     @property
     def inward(self) -> Resampling:
@@ -241,7 +254,7 @@ class Course:
 
     @property
     def _at_once(self) -> int:
-        return self.grid.target_length // RESAMPLED_SHARE
+        return self.resampled or max(RESAMPLED_LENGTH, self.grid.target_length // RESAMPLED_SHARE)
 
     def reach(self, place: int) -> int:
         """The sample of the song where feeding must begin at the latest, so that the one at `place` comes out."""
