@@ -1,4 +1,4 @@
-.PHONY: demo test test-newest page lint speed
+.PHONY: demo docs lint package page speed test test-newest
 
 NEWEST := $(firstword $(foreach python,python3.14 python3.13 python3,$(if $(shell $(python) -c "print(1)" 2>/dev/null),$(python))))
 TENSORFLOW_TESTS := $(addprefix tests/,backends models/test_conformance.py data/test_examples.py release/test_export.py release/test_quantization.py training/test_losses.py)
@@ -11,6 +11,12 @@ test:
 
 test-newest:
 	$(NEWEST) -m venv .venv-newest && .venv-newest/bin/pip install -r requirements-newest.txt -e . && .venv-newest/bin/python -m pytest $(TENSORFLOW_TESTS)
+
+package:
+	.ci/package
+
+docs:
+	python3 -m venv .venv-docs && .venv-docs/bin/pip install -r docs/requirements.txt && .venv-docs/bin/mkdocs build --strict
 
 page:
 	cd web && npm ci && npm run build

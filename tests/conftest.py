@@ -84,6 +84,7 @@ def run() -> Run:
 @pytest.fixture(scope="session")
 def trained(run: Run, data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training of the tiny preset, by the command line."""
+    pytest.importorskip("tensorflow", reason="a training: needs pip install 'tfwavesep[train]'")
     workdir = tmp_path_factory.mktemp("runs") / "tiny"
     result = run("train", "tiny", "--data", data_root, "-o", workdir, "--set", "training.epochs=2")
     assert result.exit_code == 0, result.output
