@@ -1,0 +1,59 @@
+"""What a released model owes to any recording: the demo song, as it is and as it might reach a user, measured on the
+shipped file. Nothing is trained here."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tfwavesep.evaluation import sdr
+from tfwavesep.separation import Separator
+from tfwavesep.stems import STEMS
+
+DEMO_SONG = Path(__file__).parent.parent / "examples" / "demo_song"
+EXCERPT_SECONDS = 6
+
+
+@pytest.fixture(scope="module")
+def default() -> Separator:
+    return Separator.load("default")
+
+
+@pytest.fixture(scope="module")
+def excerpts() -> tuple[list[np.ndarray], int]:
+    """Mixes of the demo song's stems, `(stems, time, channels)` each, and their rate."""
+    read = [soundfile.read(DEMO_SONG / f"{stem}.flac", dtype="float32", always_2d=True) for stem in STEMS]
+    song, sample_rate = np.stack([samples for samples, _ in read]), read[0][1]
+    length = EXCERPT_SECONDS * sample_rate
+    return [song[:, at : at + length] for at in range(0, song.shape[1] - length + 1, length)], sample_rate
+
+
+def scores(separator: Separator, excerpts: list[np.ndarray], sample_rate: int) -> np.ndarray:
+    """SDR in dB, `(excerpts, stems)`."""
+    estimates = [separator.separate(stems.sum(axis=0), sample_rate) for stems in excerpts]
+    return np.array(
+        [
+            [sdr(true, found[stem], sample_rate) for stem, true in zip(STEMS, stems, strict=True)]
+            for stems, found in zip(excerpts, estimates, strict=True)
+        ]
+    )
+
+
+CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "mono": lambda stems: stems.mean(axis=-1, keepdims=True).repeat(2, axis=-1),
+    "one channel": lambda stems: stems[..., :1],
+    "30 dB softer": lambda stems: stems * np.float32(10 ** (-30 / 20)),
+}
+MAY_COST = 1.2
+"""dB of each stem, mean over the excerpts. Where "the same on both sides" gives singing away, mono costs three."""
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_default_model_holds(default: Separator, excerpts: tuple[list[np.ndarray], int], change: str) -> None:
+    music, sample_rate = excerpts
+    as_it_is = scores(default, music, sample_rate)
+    changed = scores(default, [CHANGES[change](stems) for stems in music], sample_rate)
+    lost = dict(zip(STEMS, (as_it_is - changed).mean(axis=0).round(2), strict=True))
+    assert max(lost.values()) < MAY_COST, lost
