@@ -138,6 +138,22 @@ def test_separating_installs_no_tensorflow() -> None:
     assert any(line.startswith("tensorflow>") for line in requirements(EXTRAS["train"]))
 
 
+def test_the_demo_needs_no_more_than_is_installed_with_it(tmp_path: Path) -> None:
+    """Packages of an extra, and what they bring along, cannot be imported here."""
+    song, others = (
+        ROOT / "examples" / "demo_song",
+        "tensorflow keras musdb museval scipy pandas yaml matplotlib ray fsspec",
+    )
+    command = ["separate", str(song / "mixture.flac"), "-o", str(tmp_path), "--references", str(song)]
+    code = (
+        f"import sys\nsys.modules.update(dict.fromkeys({others.split()}))\nsys.argv[1:] = {command}\n"
+        "from tfwavesep_cli.main import main\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "vocals         SDR" in done.stdout
+
+
 def test_the_tests_take_every_extra() -> None:
     (own,) = [line for line in requirements(EXTRAS["test"]) if line.startswith("tfwavesep")]
     assert own == f"tfwavesep[{','.join(sorted(set(EXTRAS) - {'test'}))}]"

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfwavesep import audio
 from tfwavesep.data import stempeg
 from tfwavesep.errors import AudioError
-from tfwavesep.evaluation.bss_eval import BssEval
+
+if TYPE_CHECKING:  # it needs SciPy, and stems are compared with references without
+    from tfwavesep.evaluation.bss_eval import BssEval
 
 METRICS = ("SDR", "SIR", "SAR", "ISR")
 
@@ -101,6 +104,8 @@ class Scorer:
         if self._quick:
             return _framewise_sdr(np.stack([self._references[target] for target in group]), given, self._rate)
         if group not in self._among:
+            from tfwavesep.evaluation.bss_eval import BssEval
+
             self._among[group] = BssEval(np.stack([self._references[target] for target in group]), self._rate)
         values = self._among[group](given, told)
         if len(group) == 1:
