@@ -198,7 +198,7 @@ def test_a_form_that_differs_is_not_written(
     if there:
         shutil.copytree(model, tmp_path / "model")
     before = listing(tmp_path)
-    monkeypatch.setattr(export, "to_tflite", lambda saved_model: other)
+    monkeypatch.setattr(export, "to_tflite", lambda saved_model, live: other)
     with pytest.raises(ModelError, match=r"model\.tflite differs from Keras: .* not written"):
         export_model(trained, tmp_path / "model", overwrite=there)
     assert listing(tmp_path) == before
@@ -208,7 +208,7 @@ def test_a_form_that_differs_is_not_written(
 def test_a_form_that_cannot_be_opened_is_not_written(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "to_tflite", lambda saved_model: b"nonsense")
+    monkeypatch.setattr(export, "to_tflite", lambda saved_model, live: b"nonsense")
     with pytest.raises(ModelError, match="not a TFLite model"):
         export_model(trained, tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
