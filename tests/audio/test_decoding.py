@@ -524,6 +524,17 @@ def test_where_another_file_begins_is_found_across_the_blocks_that_are_searched(
     assert _joined.sections(tmp_path / "song.wav") == [(0, place), (place, place + 44 + len(sound))]
 
 
+@pytest.mark.parametrize("form", ["WAV", "RF64", "W64", "AIFF"])
+def test_a_file_that_ends_where_it_says_is_not_searched(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long recording is opened once for each of its parts."""
+    path = tmp_path / "song"
+    soundfile.write(path, noise(9001, 1), 8000, "PCM_16", format=form)
+    monkeypatch.setattr(_joined, "_all_found", lambda kind, file: pytest.fail("it is searched"))
+    assert _joined.sections(path) == [(0, path.stat().st_size)]
+
+
 def test_files_of_different_kinds_of_sound_cannot_be_joined(tmp_path: Path) -> None:
     for rate in (44100, 48000):
         soundfile.write(tmp_path / f"{rate}.wav", tone(), rate, "PCM_16")

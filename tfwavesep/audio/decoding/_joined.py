@@ -2,6 +2,7 @@
 
 import io
 import re
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -31,6 +32,10 @@ STARTS = {
 }
 """How files of each kind begin, and at which byte; WavPack's by a first block at sample 0."""
 
+ENDS = {"wav": ("<I", 4, 8), "aiff": (">I", 4, 8), "rf64": ("<Q", 20, 8), "w64": ("<Q", 16, 0)}
+"""How and where some kinds tell how long they are, and what they do not count. One that ends where it says is alone and
+is not searched: a long recording is opened once for each of its parts."""
+
 LONGEST_START = 64
 """Bytes that are enough to see how a file begins."""
 
@@ -53,11 +58,22 @@ def _found(kind: str, data: bytes) -> list[int]:
 
 def sections(path: Path) -> list[tuple[int, int]]:
     """Where in a file others of its kind begin and end, of which the first is at its beginning; one if it is alone."""
+    size = path.stat().st_size
     with path.open("rb") as file:
-        kind = kind_of(file.read(LONGEST_START))
+        start = file.read(LONGEST_START)
+        kind = kind_of(start)
         file.seek(0)
-        starts = [] if kind is None else sorted(set(_all_found(kind, file)))
-    return list(pairwise([*(starts or [0]), path.stat().st_size]))
+        is_searched = kind is not None and not _ends_at(size, kind, start)
+        starts = sorted(set(_all_found(kind, file))) if kind and is_searched else [0]
+    return list(pairwise([*starts, size]))
+
+
+def _ends_at(size: int, kind: str, start: bytes) -> bool:
+    """Whether a file says that it is so long, but for a byte that fills up."""
+    if kind not in ENDS or len(start) < LONGEST_START:
+        return False
+    form, place, more = ENDS[kind]
+    return abs(int(struct.unpack_from(form, start, place)[0]) + more - size) <= 1
 
 
 def _all_found(kind: str, file: BinaryIO) -> Iterator[int]:
