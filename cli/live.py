@@ -3,6 +3,8 @@
 import math
 import sys
 import time
+from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from tfwavesep.separation import Separator
 
 METER_SECONDS = 0.5
+
+KEPT = 30_000
+"""Steps whose times are kept, the last ten minutes of them: whoever plays for a day needs no more memory."""
 
 
 @click.command()
@@ -102,22 +107,24 @@ class _Meter:
 
     def __init__(self, block: float, late: float, sound: "Duplex") -> None:
         self._block, self._late, self._sound = block, late, sound
-        self._times: list[float] = []
+        self._times: deque[float] = deque(maxlen=KEPT)
+        self._steps = 0
         self._shown = time.monotonic()
         self._is_seen = sys.stderr is not None and sys.stderr.isatty()
 
     def took(self, seconds: float) -> None:
         """A step took so long."""
         self._times.append(seconds)
+        self._steps += 1
         if self._is_seen and time.monotonic() - self._shown > METER_SECONDS:
             self._shown = time.monotonic()
-            click.echo(f"\r{self._line(self._times[-50:])} ", nl=False, err=True)
+            click.echo(f"\r{self._line(list(islice(reversed(self._times), 50)))} ", nl=False, err=True)
 
     def end(self) -> None:
         """Nothing more will come."""
         if self._is_seen:
             click.echo("\r", nl=False, err=True)
-        click.echo(f"played {len(self._times) * self._block:.1f} s: {self._line(self._times)}", err=True)
+        click.echo(f"played {self._steps * self._block:.1f} s: {self._line(list(self._times))}", err=True)
 
     def _line(self, times: list[float]) -> str:
         import numpy as np
