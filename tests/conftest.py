@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from s3 import Buckets
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # on a disk that a test fills, Python leaves half of it, and reads that
 
 DEMO_SONG = Path(__file__).parent.parent / "examples" / "demo_song"
 

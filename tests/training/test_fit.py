@@ -53,6 +53,11 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def hidden(folder: Path) -> set[str]:
+    """Names of what was being written when something ended."""
+    return {path.name for path in folder.iterdir() if path.name.startswith(".")}
+
+
 def weights_of(workdir: Path) -> list[np.ndarray]:
     return keras.saving.load_model(workdir / "model.keras").get_weights()
 
@@ -78,7 +83,7 @@ def test_a_run_says_all_about_itself(trained: Path, tiny: Preset, data_root: Pat
     assert all(math.isfinite(row["loss"]) and math.isfinite(row["val_loss"]) for row in history)
     assert list((trained / "logs").rglob("events*"))
     assert (trained / "history.png").read_bytes().startswith(b"\x89PNG")
-    assert not [path for path in trained.iterdir() if path.name.startswith(".")]
+    assert not hidden(trained)
 
 
 def test_the_model_has_the_least_validation_loss(trained: Path, tiny: Preset, data_root: Path) -> None:
@@ -215,7 +220,7 @@ def before_the_checkpoint(workdir: Path) -> None:
     number = rows(workdir)
     with (workdir / "history.csv").open("a") as file:
         file.write(f"{number},0.0,0.0\n")
-    (workdir / ".writing-latest.keras").write_bytes(b"half")
+    (workdir / ".writing-0123abcd-latest.keras").write_bytes(b"half")
 
 
 def without_checkpoint(workdir: Path) -> None:
@@ -232,6 +237,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_been(
     state(workdir)
     result = run(*arguments(workdir, data_root, "--resume"))
     assert result.exit_code == 0, result.output
+    assert not hidden(workdir)
     assert read_history(workdir) == read_history(unbroken)
     np.testing.assert_equal(weights_of(workdir), weights_of(unbroken))
 
@@ -315,16 +321,17 @@ def test_a_full_disk_is_told_and_the_training_goes_on_when_there_is_room(
     killed: Path, unbroken: Path, run: Run, data_root: Path, tmp_path: Path
 ) -> None:
     workdir = Path(shutil.copytree(killed, tmp_path / "run"))
-    before = (workdir / "latest.keras").read_bytes()
+    before, left = (workdir / "latest.keras").read_bytes(), hidden(workdir)  # a kill may leave what it met
     result = limited(0.02, workdir, data_root, "--resume")
     assert result.returncode == 1
     errors = result.stderr.splitlines()
     assert "Traceback" not in result.stderr
     assert re.search(r"Error: .*: cannot be written \(is the disk full\?\).*--resume goes on", errors[-1])
     assert (workdir / "latest.keras").read_bytes() == before
-    assert not [path for path in workdir.iterdir() if path.name.startswith(".")]
+    assert hidden(workdir) <= left
     result = run(*arguments(workdir, data_root, "--resume"))
     assert result.exit_code == 0, result.output
+    assert not hidden(workdir)
     assert read_history(workdir) == read_history(unbroken)
     np.testing.assert_equal(weights_of(workdir), weights_of(unbroken))
 
