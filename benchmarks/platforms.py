@@ -29,7 +29,7 @@ PLATFORMS = {
 """Systems, and what uv calls them."""
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
-TOLD = ("ai-edge-litert", "tensorflow", "tensorflow-io")
+TOLD = ("ai-edge-litert", "tensorflow")
 """Packages whose versions are shown: those whose builds differ most."""
 
 Resolved = dict[str, str] | str

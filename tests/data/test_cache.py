@@ -48,7 +48,7 @@ def test_stems_are_kept_as_the_model_wants_them(
     assert prepared.lengths == [sample_rate // 2] * 2
     for track, file in zip(found, prepared.files, strict=True):
         info = soundfile.info(file)
-        assert (info.samplerate, info.channels, info.format, info.subtype) == (sample_rate, channels, "FLAC", "PCM_16")
+        assert (info.samplerate, info.channels, info.format, info.subtype) == (sample_rate, channels, "WAV", "PCM_16")
         samples, rate = track.load_stem[stem]()
         expected = audio.to_channels(audio.resample(samples, rate, sample_rate), channels)
         np.testing.assert_allclose(soundfile.read(file, always_2d=True)[0], expected, atol=2**-15)
@@ -95,7 +95,7 @@ def test_a_failure_leaves_nothing_half_written(found: list[Track], model: ModelC
     with pytest.raises(AudioError, match=str(vocals)):
         cache.prepare(found, "vocals", model, tmp_path / "cache")
     left = [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
-    assert [p.name for p in left] == [f"{found[0].name}.flac"]
+    assert [p.name for p in left] == [f"{found[0].name}.wav"]
     assert soundfile.info(left[0]).frames == model.sample_rate // 2
 
 
@@ -140,7 +140,7 @@ def test_tracks_of_one_name_are_kept_apart(model: ModelConfig, tmp_path: Path) -
 
 def prepared_of(tmp_path: Path, *songs: np.ndarray) -> Prepared:
     """Songs at 8 kHz, so that a chunk is 400 samples, as if they had been prepared."""
-    files = [tmp_path / f"{number}.flac" for number in range(len(songs))]
+    files = [tmp_path / f"{number}.wav" for number in range(len(songs))]
     for file, song in zip(files, songs, strict=True):
         soundfile.write(file, song, 8000, "PCM_16")
     return Prepared(files, [len(song) for song in songs])

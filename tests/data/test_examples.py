@@ -1,7 +1,6 @@
 """Training examples: a function of the seed and their number, mixed exactly as the preset says."""
 
 import dataclasses
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,7 +46,7 @@ def tell(mixture: float) -> list[int]:
 def write_prepared(folder: Path, *songs: np.ndarray) -> Prepared:
     """Files as the cache keeps them."""
     folder.mkdir(parents=True)
-    files = [folder / f"{number}.flac" for number in range(len(songs))]
+    files = [folder / f"{number}.wav" for number in range(len(songs))]
     for file, song in zip(files, songs, strict=True):
         soundfile.write(file, song.astype(np.int16), 8000, "PCM_16")
     return Prepared(files, [len(song) for song in songs])
@@ -88,7 +87,7 @@ def make_mixer(tmp_path: Path, tiny: Preset) -> MakeMixer:
             else:
                 songs = [noise(n, channels, 10 * i + t) // 4 for t, n in enumerate(lengths)]
             songs = vocals if vocals and stem == "vocals" else songs
-            banks[stem] = Bank(write_prepared(folder / stem, *songs), channels, in_memory=True)
+            banks[stem] = Bank(write_prepared(folder / stem, *songs), channels)
         places = np.zeros((0, 2), np.int64) if voiced is None else voiced
         model = dataclasses.replace(StoredConfig.of(tiny.model), channels=channels, lookahead=10)
         if two_stems:
@@ -118,34 +117,27 @@ def songs_of(mixer: Mixer, count: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_both_decoders_give_what_was_written(tmp_path: Path, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_read_is_what_was_written(tmp_path: Path, channels: int) -> None:
     song = noise(5000, channels, 0)
     (file,) = write_prepared(tmp_path / "song ü", song).files
-    for _ in range(2):
-        whole = tf.function(examples.decode, autograph=False)(tf.constant(str(file)))
-        assert whole.dtype == tf.int16
-        np.testing.assert_array_equal(whole, song)
-        monkeypatch.setitem(sys.modules, "tensorflow_io", None)  # as where there is no build of it
-    in_graph = tf.function(examples.decode_range, autograph=False)
-    for begin, end in ((0, -1), (0, 5000), (17, 4001), (300, 300), (5000, 5000)):
+    in_graph = tf.function(examples.read, autograph=False)
+    for begin, end in ((0, 5000), (17, 4001), (300, 300), (5000, 5000)):
         part = in_graph(tf.constant(str(file)), tf.constant(begin, tf.int64), tf.constant(end, tf.int64))
-        np.testing.assert_array_equal(part, song[begin : None if end == -1 else end])
+        assert part.dtype == tf.int16
+        np.testing.assert_array_equal(part, song[begin:end])
 
 
-@pytest.mark.parametrize(
-    "function", [examples.decode, lambda f: examples.decode_range(f, tf.constant(0), tf.constant(-1))]
-)
-def test_decoding_in_parallel_mixes_nothing_up(tmp_path: Path, function: Callable[..., Any]) -> None:
+def test_reading_in_parallel_mixes_nothing_up(tmp_path: Path) -> None:
     songs = [noise(500 + 37 * number, 1, number) for number in range(40)]
     files = [str(file) for file in write_prepared(tmp_path / "songs", *songs).files]
-    decoded = tf.data.Dataset.from_tensor_slices(files).map(function, num_parallel_calls=8)
-    for song, samples in zip(songs, decoded.as_numpy_iterator(), strict=True):
-        np.testing.assert_array_equal(samples, song)
+    places = (files, [7] * len(songs), [len(song) for song in songs])
+    parts = tf.data.Dataset.from_tensor_slices(places).map(examples.read, num_parallel_calls=8)
+    for song, part in zip(songs, parts.as_numpy_iterator(), strict=True):
+        np.testing.assert_array_equal(part, song[7:])
 
 
-@pytest.mark.parametrize("in_memory", [True, False])
-def test_fragments_are_zero_beyond_the_ends(noises: Prepared, in_memory: bool) -> None:
-    fragment = tf.function(Bank(noises, 1, in_memory).fragment)
+def test_fragments_are_zero_beyond_the_ends(noises: Prepared) -> None:
+    fragment = tf.function(Bank(noises, 1).fragment)
     places = [(0, 100), (650, 100), (-30, 100), (-30, 2000), (-500, 100), (-100, 100), (700, 100), (9000, 100)]
     for track, file in enumerate(noises.files):
         padded = np.pad(soundfile.read(file, dtype="float32", always_2d=True)[0], [(10000, 12000), (0, 0)])
@@ -203,8 +195,9 @@ def test_without_remixing_examples_are_the_songs_own_samples(make_mixer: MakeMix
     """Whatever else remixed examples would meet."""
     options = dataclasses.replace(PLAIN, gain_min=0.1, gain_max=0.2, flip_polarity=True, swap_channels=True)
     mixer = make_mixer(options, channels=2)
+    fragments = [tf.function(mixer.banks[stem].fragment) for stem in STEMS]
     songs = [
-        np.stack([mixer.banks[s].fragment(tf.constant(t, tf.int64), tf.constant(0, tf.int64), n) for s in STEMS])
+        np.stack([fragment(tf.constant(t, tf.int64), tf.constant(0, tf.int64), n) for fragment in fragments])
         for t, n in enumerate(LENGTHS)
     ]
     found = set()
@@ -422,7 +415,7 @@ def test_validation_is_the_same_twice_and_covers_every_track(root: Path, tiny: P
         for array, same_array in zip(batch, same_batch, strict=True):
             np.testing.assert_array_equal(array, same_array)
     vocals = np.concatenate([references for _, references, _ in first])[:, 0].reshape(2, -1)
-    files = sorted((tmp_path / "cache").rglob("vocals/[cd].flac"), key=lambda file: file.name)
+    files = sorted((tmp_path / "cache").rglob("vocals/[cd].wav"), key=lambda file: file.name)
     np.testing.assert_array_equal(vocals, [soundfile.read(file, dtype="float32")[0] for file in files])
 
 
@@ -466,21 +459,12 @@ def test_validation_fragments_do_not_overlap(samples: int) -> None:
 def test_songs_shorter_than_an_example_are_padded(root: Path, tiny: Preset, tmp_path: Path) -> None:
     preset = dataclasses.replace(tiny, data=DataConfig(target_length=3000, voiced_share=0.5))
     datasets = examples.open_datasets(preset, root, cache=tmp_path / "cache")
-    files = sorted((tmp_path / "cache").rglob("vocals/[ab].flac"), key=lambda file: file.name)
+    files = sorted((tmp_path / "cache").rglob("vocals/[ab].wav"), key=lambda file: file.name)
     songs = [np.pad(soundfile.read(file, dtype="float32")[0], (0, 1400)) for file in files]
     _, references = drawn(datasets.mixer, 8)
     for vocals in references[:, 0, :, 0]:
         assert any(np.array_equal(vocals, song) for song in songs)
     assert sum(len(m) for m, _, _ in datasets.valid.as_numpy_iterator()) == 2
-
-
-def test_on_disk_is_as_in_memory(root: Path, tiny: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    preset = preset_with(tiny, remix=0.5)
-    mixtures, _ = drawn(examples.open_datasets(preset, root, cache=tmp_path).mixer, 16)
-    monkeypatch.setattr(examples, "MEMORY_LIMIT", 0)
-    mixer = examples.open_datasets(preset, root, cache=tmp_path).mixer
-    assert all(bank._samples is None for bank in mixer.banks.values())
-    np.testing.assert_array_equal(drawn(mixer, 16)[0], mixtures)
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""Tracks decoded once: FLAC files at the model's rate and channels, one folder for what is in a track's files."""
+"""Tracks decoded once: WAV files at the model's rate and channels, one folder for what is in a track's files. They are
+not compressed, so that any part of them can be had at once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ class Prepared:
     """One stem of many tracks in the cache.
 
     Attributes:
-        files: FLAC, 16 bits, at the model's rate and channels.
+        files: WAV, 16 bits, at the model's rate and channels.
         lengths: samples per channel of each.
     """
 
@@ -41,7 +42,7 @@ def prepare(found: list[Track], stem: str, model: ModelConfig, cache: Path) -> P
     """
     folder = cache / f"{model.sample_rate}hz_{model.channels}ch"
     contents = tracks.fingerprints([[track] for track in found])
-    files = [folder / each / stem / f"{track.name}.flac" for each, track in zip(contents, found, strict=True)]
+    files = [folder / each / stem / f"{track.name}.wav" for each, track in zip(contents, found, strict=True)]
     with ThreadPoolExecutor(system.cores()) as pool:
         jobs = [pool.submit(_prepare_one, t, stem, model, f) for t, f in zip(found, files, strict=True)]
         try:

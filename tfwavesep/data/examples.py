@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 import tensorflow as tf
 
-from tfwavesep import stems, system
+from tfwavesep import stems
 from tfwavesep.config import DataConfig, Preset
 from tfwavesep.data import tracks, wear, width
 from tfwavesep.data.cache import Prepared, is_silent, prepare, voiced_chunks
@@ -24,9 +24,6 @@ from tfwavesep.errors import DataError
 from tfwavesep.models import ModelConfig
 from tfwavesep.places import cache_folder
 from tfwavesep.stems import STEMS
-
-MEMORY_LIMIT = 4 * 2**30
-"""Bytes of decoded audio to train on that are kept in memory; more is decoded anew, fragment by fragment."""
 
 VALIDATION_SECONDS = 20.0
 """At most so many seconds of each validation track are used, in fragments spread over it."""
@@ -37,35 +34,22 @@ def _as_written(function: Callable[..., Any]) -> Callable[..., Any]:
     return tf.autograph.experimental.do_not_convert(function)
 
 
-def decode(file: tf.Tensor) -> tf.Tensor:
-    """A whole FLAC file, int16 `(time, channels)`.
+def read(file: tf.Tensor, begin: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+    """Samples `begin` to `end` of a file in the cache, int16 `(time, channels)`.
 
-    TensorFlow I/O decodes in C++ threads of the graph. TensorFlow 2.18 and later have no build of it; there
-    soundfile gives the same samples.
+    By soundfile: TensorFlow's own operations read whole files, and TensorFlow I/O's seekable reader keeps its state in
+    one resource per graph node, which parallel calls overwrite for one another (it then returns samples of others).
     """
-    try:
-        import tensorflow_io as tfio
-    except ImportError:
-        return decode_range(file, tf.constant(0, tf.int64), tf.constant(-1, tf.int64))
-    return tfio.audio.decode_flac(tf.io.read_file(file), dtype=tf.int16)
+    return tf.numpy_function(_read, [file, begin, end], tf.int16, stateful=False)
 
 
-def decode_range(file: tf.Tensor, begin: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
-    """Samples `begin` to `end` of a FLAC file, int16 `(time, channels)`; `end` -1 means all.
-
-    Always soundfile: TensorFlow I/O's seekable reader keeps its state in one resource per graph node, which
-    parallel calls overwrite for one another (it then returns samples of other files).
-    """
-    return tf.numpy_function(_decode_with_soundfile, [file, begin, end], tf.int16, stateful=False)
-
-
-def _decode_with_soundfile(file: bytes, begin: int, end: int) -> np.ndarray:
-    stop = None if end < 0 else end
-    return soundfile.read(file.decode(), start=begin, stop=stop, dtype="int16", always_2d=True)[0]
+def _read(file: bytes, begin: int, end: int) -> np.ndarray:
+    return soundfile.read(file.decode(), start=begin, stop=end, dtype="int16", always_2d=True)[0]
 
 
 class Bank:
-    """All that can be drawn for one stem: the tracks' own, then extra material.
+    """All that can be drawn for one stem: the tracks' own, then extra material. It stays in its files: what is drawn
+    often the system keeps in memory, as far as there is room.
 
     Shape:
         `fragment` returns float32 `(length, channels)`.
@@ -73,32 +57,19 @@ class Bank:
     Args:
         prepared: the tracks in the cache.
         channels: of the cached files.
-        in_memory: whether to decode everything now.
     """
 
-    def __init__(self, prepared: Prepared, channels: int, in_memory: bool) -> None:
+    def __init__(self, prepared: Prepared, channels: int) -> None:
         self.channels = channels
         self.lengths = tf.constant(prepared.lengths, tf.int64)
         self._files = tf.constant([str(file) for file in prepared.files])
-        self._offsets = tf.cumsum(self.lengths, exclusive=True)
-        self._samples = self._decode_all() if in_memory else None
-
-    def _decode_all(self) -> tf.Tensor:
-        samples = np.empty((int(tf.reduce_sum(self.lengths)), self.channels), np.int16)
-        decoded = tf.data.Dataset.from_tensor_slices(self._files).map(_as_written(decode), system.cores())
-        for offset, length, piece in zip(self._offsets.numpy(), self.lengths.numpy(), decoded, strict=True):
-            samples[offset : offset + length] = piece.numpy()
-        return tf.constant(samples)
 
     def fragment(self, track: tf.Tensor, start: tf.Tensor, length: int) -> tf.Tensor:
         """`length` samples of a track from `start` on; zeros before its start and beyond its end."""
         begin = tf.clip_by_value(start, 0, self.lengths[track])
         end = tf.clip_by_value(start + length, 0, self.lengths[track])
-        if self._samples is None:
-            samples = decode_range(self._files[track], begin, end)
-        else:
-            samples = self._samples[self._offsets[track] + begin : self._offsets[track] + end]
-        samples = tf.reshape(tf.cast(samples, tf.float32) / 32768, (-1, self.channels))
+        samples = tf.cast(read(self._files[track], begin, end), tf.float32) / 32768
+        samples = tf.reshape(samples, (-1, self.channels))
         before = tf.clip_by_value(-start, 0, length)
         samples = tf.pad(samples, [[before, length - before - (end - begin)], [0, 0]])
         return tf.ensure_shape(samples, (length, self.channels))
@@ -392,8 +363,7 @@ def _mixer(preset: Preset, train: list[Track], extras: dict[str, list[Track]], c
         more = prepare(extras[source], source, model, cache) if source in extras else Prepared([], [])
         joined[stem] = Prepared(own[stem].files + more.files, own[stem].lengths + more.lengths)
     _check_sound(joined, [track.rest for track in train], model.targets)
-    in_memory = sum(sum(p.lengths) for p in joined.values()) * 2 * model.channels <= MEMORY_LIMIT
-    banks = {stem: Bank(p, model.channels, in_memory) for stem, p in joined.items()}
+    banks = {stem: Bank(p, model.channels) for stem, p in joined.items()}
     whole = "accompaniment" in extras
     rests = [track.rest for track in train]
     return Mixer(banks, len(train), model, preset.data, voiced, preset.training.seed, whole, rests)
@@ -417,9 +387,7 @@ def training_batches(mixer: Mixer, batch_size: int, first_step: int = 0) -> tf.d
     `(batch, targets, target_length, channels)` and which are known `(batch, targets)`."""
     numbers = tf.data.Dataset.range(first_step * batch_size, tf.int64.max)
     examples = numbers.map(_as_written(mixer.example), tf.data.AUTOTUNE, deterministic=True)
-    options = tf.data.Options()
-    options.experimental_optimization.apply_default_optimizations = False  # they copy all audio in memory once more
-    return examples.batch(batch_size, drop_remainder=True).prefetch(4).with_options(options)
+    return examples.batch(batch_size, drop_remainder=True).prefetch(4)
 
 
 def _validation(preset: Preset, valid: list[Track], cache: Path) -> tuple[tf.data.Dataset, tf.data.Dataset]:
@@ -427,7 +395,7 @@ def _validation(preset: Preset, valid: list[Track], cache: Path) -> tuple[tf.dat
     of the first. The former come in mono as well where training has narrow examples: what is asked for is judged."""
     model, length = preset.model, preset.data.target_length
     prepared = {stem: prepare(valid, stem, model, cache) for stem in STEMS}
-    banks = {stem: Bank(p, model.channels, in_memory=False) for stem, p in prepared.items()}  # little of each is used
+    banks = {stem: Bank(p, model.channels) for stem, p in prepared.items()}
     lengths, at_most = prepared["vocals"].lengths, int(VALIDATION_SECONDS * model.sample_rate)
     spread = [
         (track, start, mono)

@@ -299,6 +299,7 @@ def _start(
         if start:
             _begin_with(model, start, report)
         model.compile(_optimizer(preset), losses.make(preset.loss.name, preset.loss.options, preset.model.targets))
+        model.optimizer.build(model.trainable_variables)  # else the first step is traced twice, to make them
         return model, []
     model = models.load(latest)
     if changed:
