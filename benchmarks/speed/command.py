@@ -31,8 +31,8 @@ from tfwavesep.separation.streaming import Piece, Resampler
 from tfwavesep.stemfiles import Choice, stem_files
 
 SONG_SECONDS, RATE, CHANNELS = 240, 44100, 2
-MOST_MEMORY = 400
-SHARE = 20
+MOST_MEMORY = 250
+SHARE = 60
 """The command is to take at most one part in so many of the song's length."""
 
 

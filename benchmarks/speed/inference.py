@@ -200,7 +200,7 @@ def targets(presets: dict[str, list[dict[str, Any]]]) -> list[Target]:
             found.append(Target(name, 3, paper[form, 1]["speed"] / litert["speed"]))
     if "default" in presets:
         own = {row["cores"]: row["speed"] for row in presets["default"] if row["runtime"] == "LiteRT, int8"}
-        found.append(Target("`default`, LiteRT, 1 core, real time", 30, own[1]))
+        found.append(Target("`default`, LiteRT, int8, 1 core, real time", 100, own[1]))
         found.append(Target(f"… {most} cores against one", 1.7, own[most] / own[1]))
     return found
 

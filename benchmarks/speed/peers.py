@@ -1,4 +1,4 @@
-"""Other separators on the same song with the same cores: PyTorch with the paper's WaveNet, Demucs, Open-Unmix.
+"""Other separators on the same song with the same cores: Demucs, Open-Unmix, Spleeter; the paper's WaveNet in PyTorch.
 
 Run by an interpreter that has them, from a virtualenv of its own, because they ask for other versions:
 
@@ -7,7 +7,8 @@ Run by an interpreter that has them, from a virtualenv of its own, because they 
 
 What is not installed is left out, and the page says so; without any of them nothing is measured. Weights are random:
 speed does not depend on them, and none are downloaded. Every separator gets an array and gives four stems (of the
-WaveNet: its three), as its own users call it. Writes the section "peers" of SPEED.md.
+WaveNet: its three), as its own users call it; Spleeter's network is run as `tfwavesep import` makes it, by LiteRT.
+Writes the section "peers" of SPEED.md, which `benchmarks.speed.picture` draws.
 """
 
 import argparse
@@ -20,9 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed import page
+from benchmarks.speed import page, picture
 from benchmarks.speed.contenders import CORES, Contender, Run, Timing, race
 from benchmarks.speed.page import Target, figure
+from benchmarks.speed.picture import OURS, PICTURE
 from tfwavesep.config import load_preset
 from tfwavesep.evaluation import markdown
 
@@ -42,6 +44,23 @@ def run_ours() -> Run:
     from tfwavesep import Separator
 
     separator, mixture = Separator.load("default"), song()
+    return lambda: separator.separate(mixture, RATE)
+
+
+def run_spleeter() -> Run:
+    """Spleeter's four U-Nets (Hennequin et al. 2020), as they are imported."""
+    import tempfile
+    from pathlib import Path
+
+    from benchmarks.speed.inference import export_forms
+    from tfwavesep import Separator, store
+    from tfwavesep.backends import open_form
+
+    preset = load_preset("spleeter_4stems")
+    with tempfile.TemporaryDirectory() as folder:
+        export_forms(preset, Path(folder) / "forms")
+        backend = open_form(Path(folder) / "forms" / store.TFLITE, store.StoredConfig.of(preset.model))
+    separator, mixture = Separator(backend), song()
     return lambda: separator.separate(mixture, RATE)
 
 
@@ -156,7 +175,8 @@ def _paper_length() -> int:
 
 
 SEPARATORS = {
-    "tfwavesep `default`": ("tfwavesep", run_ours),
+    OURS: ("tfwavesep", run_ours),
+    "Spleeter, 4 stems": ("tensorflow", run_spleeter),
     "Open-Unmix, umxl": ("openunmix", run_openunmix),
     "Hybrid Demucs": ("demucs", run_hdemucs),
     "Hybrid Transformer Demucs": ("demucs", run_htdemucs),
@@ -210,14 +230,20 @@ def main() -> None:
     if len(left_out) == len(packages):
         sys.exit(f"none of {', '.join(packages)} is installed: see --help")
     separators, networks = timed(SEPARATORS, on), timed(NETWORKS, on)
+    about = " ".join(str(picture.__doc__).split("\n\n")[2].split())
     used = ", ".join(f"{package} {version(package)}" for package in packages if package not in left_out)
     text = (
         f"{used}; random weights.{' Not installed, so left out: ' + ', '.join(left_out) + '.' if left_out else ''}\n\n"
         f"{SONG_SECONDS} s of 44.1 kHz stereo into four stems:\n\n{table(separators, SONG_SECONDS)}\n"
         f"The paper's network, {PAPER_SECONDS:g} s of 16 kHz mono, float32:\n\n{table(networks, PAPER_SECONDS)}\n"
-        "How well they separate when they are trained is another matter: these peers do it better than `default`.\n"
+        "How well they separate when they are trained is another matter: these peers do it better than `default`.\n\n"
+        f"![real time against SDR]({PICTURE.name})\n\n{about}\n"
     )
-    page.publish("peers", text, targets(separators, networks))
+    rows = [
+        {"name": name, "cores": cores, "speed": SONG_SECONDS / timing.seconds}
+        for (name, cores), timing in separators.items()
+    ]
+    page.publish("peers", text, targets(separators, networks), {"separators": rows})
     print(text)
 
 

@@ -13,6 +13,7 @@ import pytest
 from doubles import separator
 from songs import Notes, samples, songs, spoil
 
+from tfwavesep import system
 from tfwavesep.batch import Job, Settings, workers
 
 
@@ -37,17 +38,35 @@ def test_errors_that_nobody_thought_of_are_outcomes_too(tmp_path: Path, monkeypa
     assert not (tmp_path / "out").exists()
 
 
-def test_several_at_a_time_give_the_same_bytes(tmp_path: Path, model: Path) -> None:
+@pytest.mark.parametrize("count", [2, 8])
+def test_several_at_a_time_give_the_same_bytes(
+    tmp_path: Path, model: Path, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as a larger machine would have at work, too."""
+    monkeypatch.setattr(system, "cores", lambda: 8)
     alone, together = tmp_path / "alone", tmp_path / "together"
-    for folder, count in ((alone, 1), (together, 2)):
+    for folder, workers_asked in ((alone, 1), (together, count)):
         folder.mkdir()
-        jobs, notes = songs(folder, 5, Settings(str(model))), Notes()
+        jobs, notes = songs(folder, 9, Settings(str(model))), Notes()
         spoil(jobs[3])
-        workers.run(jobs, workers.load(jobs[0].settings), count, notes)
-        assert notes.status == {f"{number}.wav": "failed" if number == 3 else "done" for number in range(5)}
+        workers.run(jobs, workers.load(jobs[0].settings), workers_asked, notes)
+        assert notes.status == {f"{number}.wav": "failed" if number == 3 else "done" for number in range(9)}
         assert notes.seconds["4.wav"][-1] == pytest.approx(0.5)
     assert samples(alone) == samples(together)
-    assert len(samples(alone)) == 5 - 1 + 4 * 4 + 1
+    assert len(samples(alone)) == 9 - 1 + 8 * 4 + 1
+
+
+def test_no_more_work_at_a_time_than_there_are_cores(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(system, "cores", lambda: 2)
+    hired: list[int] = []
+    crew = workers._Crew
+    monkeypatch.setattr(workers, "_Crew", lambda count, settings: hired.append(count) or crew(count, settings))
+    jobs, notes = songs(tmp_path, 3, Settings(str(model))), Notes()
+    workers.run(jobs, workers.load(jobs[0].settings), 64, notes)
+    assert hired == [2]
+    assert set(notes.status.values()) == {"done"}
 
 
 def killed_while_reading(folder: Path) -> Job:

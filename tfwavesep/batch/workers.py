@@ -98,14 +98,15 @@ def run(todo: Sequence[Job], separator: Separator, workers: int, monitor: Monito
     Args:
         todo: jobs of the same settings.
         separator: for them; with several workers, each loads its own.
-        workers: songs that are separated at the same time. With one, all happens in this process.
+        workers: songs that are separated at the same time, but no more than there are cores for. With one, all happens
+            in this process.
         monitor: is told of every step, in this process.
     """
     if workers == 1 or len(todo) < 2:
         for job in todo:
             monitor.finished(attempt(separator, job, partial(monitor.progressed, job)))
         return
-    with _Crew(min(workers, len(todo)), todo[0].settings) as crew:
+    with _Crew(min(workers, len(todo), system.cores()), todo[0].settings) as crew:
         crew.work(iter(todo), monitor)
 
 

@@ -34,17 +34,22 @@ def _as_written(function: Callable[..., Any]) -> Callable[..., Any]:
     return tf.autograph.experimental.do_not_convert(function)
 
 
-def read(file: tf.Tensor, begin: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
-    """Samples `begin` to `end` of a file in the cache, int16 `(time, channels)`.
+def read(file: tf.Tensor, start: tf.Tensor, length: int) -> tf.Tensor:
+    """`length` samples of a file in the cache from `start` on, float32 `(length, channels)`; zeros where it has none.
 
     By soundfile: TensorFlow's own operations read whole files, and TensorFlow I/O's seekable reader keeps its state in
     one resource per graph node, which parallel calls overwrite for one another (it then returns samples of others).
     """
-    return tf.numpy_function(_read, [file, begin, end], tf.int16, stateful=False)
+    return tf.numpy_function(_read, [file, start, length], tf.float32, stateful=False)
 
 
-def _read(file: bytes, begin: int, end: int) -> np.ndarray:
-    return soundfile.read(file.decode(), start=begin, stop=end, dtype="int16", always_2d=True)[0]
+def _read(name: bytes, start: int, length: int) -> np.ndarray:
+    with soundfile.SoundFile(name.decode()) as file:
+        samples = np.zeros((length, file.channels), np.float32)
+        begin, end = np.clip([start, start + length], 0, file.frames)
+        file.seek(begin)
+        file.read(out=samples[begin - start : end - start])
+    return samples
 
 
 class Bank:
@@ -66,13 +71,7 @@ class Bank:
 
     def fragment(self, track: tf.Tensor, start: tf.Tensor, length: int) -> tf.Tensor:
         """`length` samples of a track from `start` on; zeros before its start and beyond its end."""
-        begin = tf.clip_by_value(start, 0, self.lengths[track])
-        end = tf.clip_by_value(start + length, 0, self.lengths[track])
-        samples = tf.cast(read(self._files[track], begin, end), tf.float32) / 32768
-        samples = tf.reshape(samples, (-1, self.channels))
-        before = tf.clip_by_value(-start, 0, length)
-        samples = tf.pad(samples, [[before, length - before - (end - begin)], [0, 0]])
-        return tf.ensure_shape(samples, (length, self.channels))
+        return tf.ensure_shape(read(self._files[track], start, length), (length, self.channels))
 
 
 class Mixer:
@@ -150,8 +149,8 @@ class Mixer:
             sources = [self._spread(number, i, source, extra[i], more[i]) for i, source in enumerate(sources)]
         together = tf.stack(sources)
         if self.config.narrow:
-            narrow = width.narrow(together, more[-1, 1])
-            together = tf.where(more[-1, 0] < self.config.narrow, narrow, together)
+            narrow = partial(width.narrow, together, more[-1, 1])
+            together = tf.cond(more[-1, 0] < self.config.narrow, narrow, partial(tf.identity, together))
         if self.config.worn:
             together = wear.worn(together, more[-1, 2:7], self.config.worn, self.sample_rate)
         mixture, references = mix_down(together, self.weights, self.context, self.lookahead)
@@ -164,9 +163,12 @@ class Mixer:
 
     def _spread(self, number: tf.Tensor, stem: int, source: tf.Tensor, extra: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
         """Extra material that is mono, at some place in some room."""
+        if self.banks[STEMS[stem]].lengths.shape[0] == self.num_tracks:
+            return source
         seed = tf.stack([tf.cast(self.seed + 1 + stem, tf.int64), -1 - number])
         placed = partial(width.spread, source, draw, seed, self.sample_rate)
-        return tf.cond(extra & width.is_mono(source), placed, lambda: source)
+        as_it_is = partial(tf.identity, source)
+        return tf.cond(extra, lambda: tf.cond(width.is_mono(source), placed, as_it_is), as_it_is)
 
     def _not_replaced(self, drawn: list[tf.Tensor]) -> tf.Tensor:
         """For each stem 0 if what was drawn for another holds it too, or if there is none, else 1: `(4,)`."""
@@ -411,7 +413,8 @@ def _validation(preset: Preset, valid: list[Track], cache: Path) -> tuple[tf.dat
     def example(place: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         start, inputs = place[1] - model.context, model.input_length(length)
         sources = tf.stack([banks[stem].fragment(place[0], start, inputs) for stem in STEMS])
-        sources = tf.where(place[2] > 0, width.narrow(sources, tf.constant(0.0)), sources)
+        mono = partial(width.narrow, sources, tf.constant(0.0))
+        sources = tf.cond(place[2] > 0, mono, partial(tf.identity, sources))
         return *mix_down(sources, weights, model.context, model.lookahead), known[place[0]]
 
     def fragments(places: list[tuple[int, int, int]]) -> tf.data.Dataset:

@@ -6,6 +6,8 @@ it, and a network that met only these fails on old records, voice memos and bad 
 
 import tensorflow as tf
 
+from tfwavesep.data import width
+
 LEVELS = (-36.0, 9.0)
 """How soft and how loud, in dB."""
 
@@ -31,12 +33,14 @@ def worn(sources: tf.Tensor, draw: tf.Tensor, chance: float, sample_rate: int) -
     Returns:
         of the same shape.
     """
+    channels = sources.shape[2]
+    upside_down = tf.one_hot(channels - 1, channels, on_value=-1.0, off_value=1.0)
     level = LEVELS[0] + draw[1] * (LEVELS[1] - LEVELS[0])
-    sources *= tf.where(draw[0] < chance, 10 ** (level / 20), 1.0)
+    gain = tf.where(draw[0] < chance, 10 ** (level / 20), 1.0)
+    gains = tf.where(draw[4] < INVERTED * chance, gain * upside_down, gain)
     cutoff = CUTOFFS[0] * (CUTOFFS[1] / CUTOFFS[0]) ** draw[3]
     sources = tf.cond(draw[2] < chance, lambda: _without_treble(sources, cutoff, sample_rate), lambda: sources)
-    upside_down = tf.one_hot(sources.shape[2] - 1, sources.shape[2], on_value=-1.0, off_value=1.0)
-    return tf.where(draw[4] < INVERTED * chance, sources * upside_down, sources)
+    return width.across(sources, tf.linalg.diag(gains))
 
 
 def _without_treble(sources: tf.Tensor, cutoff: tf.Tensor, sample_rate: int) -> tf.Tensor:

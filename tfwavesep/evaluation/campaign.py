@@ -42,7 +42,7 @@ def evaluate(
         subset: "valid", "test" or "train".
         folder: where scores go: `METHOD/TRACK.json` in museval's schema, `scores.json`, `table.md`, `tracks.md`
             and, if matplotlib is there, `boxplot.png`. Tracks scored there before are not scored again.
-        jobs: tracks scored at the same time.
+        jobs: tracks scored at the same time, but no more than there are cores for.
         report: takes lines for people.
         metric: "museval" for all metrics, or "sdr" for SDR alone, quickly; see `metrics.Scorer`.
 
@@ -98,7 +98,7 @@ def _run(tasks: list[_Task], jobs: int) -> Iterator[str | None]:
     if jobs == 1:
         yield from map(_evaluate_track, tasks)
         return
-    left = list(tasks)
+    left, jobs = list(tasks), min(jobs, system.cores())
     while left:
         with _processes(jobs) as pool:
             with system.shared_by(jobs):

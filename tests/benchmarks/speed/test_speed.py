@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from benchmarks.speed import command, inference, naive, peers, pipeline, scaling, streaming, training
+from benchmarks.speed import command, inference, naive, peers, picture, pipeline, scaling, streaming, training
 from benchmarks.speed.contenders import Timing
 from tfwavesep import config, store
 from tfwavesep.config import Preset
@@ -154,6 +154,16 @@ def test_peers_are_compared_on_as_many_cores() -> None:
     networks = timings("ours", 1.0, 1.0) | timings("PyTorch", 0.5, 2.0)
     assert [(t.measured, t.met) for t in peers.targets(found, networks)] == [(5.0, True), (0.5, False)]
     assert "| other | 2 | 5.00 s | 2 x | 5 | 9 |" in peers.table(found, 10.0)
+
+
+def test_the_picture_has_a_dot_for_each_separator_whose_quality_is_known(tmp_path: Path) -> None:
+    rows = [{"name": name, "cores": cores, "speed": 10.0 * cores} for name in peers.SEPARATORS for cores in (1, 2)]
+    dots = picture.dots(rows)
+    assert set(dots) == {picture.OURS, *picture.PUBLISHED}
+    assert dots["Hybrid Demucs"] == (10.0, pytest.approx(7.68))
+    assert 3 < dots[picture.OURS][1] < 9
+    picture.draw(dots, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_peers_that_are_not_installed_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
