@@ -1,11 +1,12 @@
 """Music that is played while it is separated: how late its stems are, and how much of the time steps take.
 
-    python -m benchmarks.streaming MODEL [--seconds 60]
+    python -m benchmarks.streaming [MODEL] [--seconds 60]
 
 For steps of several lengths: the latency that the network asks for, the median, the 99th percentile and the longest of
 the times of a step, and how many times faster than the music it goes; beside it how fast the path of files is with
 segments of the same length, which hold their whole context each. On one core, in LiteRT, at the model's own rate;
-weights do not matter to any of it. MODEL is one of `tfwavesep export --live`.
+weights do not matter to any of it. MODEL is one of `tfwavesep export --live`, by default `live`. STREAMING.md gets a
+picture of latency against SDR: of the released models, and of the published one that is its measure.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import machine
+from benchmarks.scatter import draw, released_sdr
 from tfwavesep.backends.litert import LiteRTBackend
 from tfwavesep.evaluation import markdown
 from tfwavesep.separation import Separator
@@ -25,6 +27,10 @@ from tfwavesep.store import find_form, read
 PAGE = Path(__file__).parent / "STREAMING.md"
 STEPS = (1, 2, 4, 8)
 """How long a step is, in the network's blocks, or in twentieths of a second if these are shorter."""
+
+HS_TASNET = ("HS-TasNet (2024)", 0.023, 4.65)
+"""Seconds behind the music, and mean SDR in dB on the 50 whole test tracks of MUSDB18, of whose 100 others all were
+trained on: Venkatesh et al. 2024 (arXiv 2402.17701)."""
 
 HEADER = ["step", "latency", "median", "p99", "longest", "real time", "as segments of files"]
 WARM = 3
@@ -81,9 +87,21 @@ def rows(form: Path, seconds: float) -> list[list[str]]:
     return found
 
 
+def dots() -> dict[str, tuple[float, float]]:
+    """Seconds of latency, and mean SDR in dB. Of a model for files: what it asks for ahead of a sample, and the length
+    of the runs that the command makes of the song."""
+    name, seconds, quality = HS_TASNET
+    behind = {}
+    for model in ("live", "default"):
+        separator = Separator.load(model)
+        course = separator.course(separator.sample_rate, live=model == "live")
+        behind[f"tfwavesep {model}"] = (course.latency, released_sdr(model))
+    return {**behind, name: (seconds, quality)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="a model's name or folder, exported with --live")
+    parser.add_argument("model", nargs="?", default="live", help="a model's name or folder, exported with --live")
     parser.add_argument("--seconds", type=float, default=60.0, help="of music for each length of a step")
     parser.add_argument("-o", "--output", type=Path, default=PAGE)
     arguments = parser.parse_args()
@@ -91,8 +109,10 @@ def main() -> None:
     table = markdown([HEADER, *rows(form, arguments.seconds)])
     what = " ".join(str(__doc__).split("\n\n")[2].split())
     how = f"from {arguments.seconds:.0f} s of noise for each row, {machine()}"
+    draw(dots(), arguments.output.with_suffix(".png"), "seconds behind the music")
+    picture = f"![latency against SDR]({arguments.output.with_suffix('.png').name})"
     about = f"Written by `python -m benchmarks.streaming`, {how}."
-    arguments.output.write_text(f"# Step by step\n\n{about} {what}\n\n{table}", encoding="utf-8")
+    arguments.output.write_text(f"# Step by step\n\n{about} {what}\n\n{table}\n{picture}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

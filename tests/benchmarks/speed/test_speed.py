@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from benchmarks import scatter
 from benchmarks.speed import command, inference, naive, peers, picture, pipeline, scaling, streaming, training
 from benchmarks.speed.contenders import Timing
 from tfwavesep import config, store
@@ -162,7 +163,7 @@ def test_the_picture_has_a_dot_for_each_separator_whose_quality_is_known(tmp_pat
     assert set(dots) == {picture.OURS, *picture.PUBLISHED}
     assert dots["Hybrid Demucs"] == (10.0, pytest.approx(7.68))
     assert 3 < dots[picture.OURS][1] < 9
-    picture.draw(dots, tmp_path / "picture.png")
+    scatter.draw(dots, tmp_path / "picture.png", "times real time")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
 
