@@ -2,12 +2,14 @@
 shipped file. Nothing is trained here."""
 
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from tfwavesep import store
 from tfwavesep.evaluation import sdr
 from tfwavesep.separation import Separator
 from tfwavesep.stems import STEMS
@@ -16,9 +18,9 @@ DEMO_SONG = Path(__file__).parent.parent / "examples" / "demo_song"
 EXCERPT_SECONDS = 6
 
 
-@pytest.fixture(scope="module")
-def default() -> Separator:
-    return Separator.load("default")
+@pytest.fixture(scope="module", params=["default", "live"])
+def released(request: pytest.FixtureRequest) -> Separator:
+    return Separator.load(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +53,27 @@ MAY_COST = 1.2
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_the_default_model_holds(default: Separator, excerpts: tuple[list[np.ndarray], int], change: str) -> None:
+def test_released_models_hold(released: Separator, excerpts: tuple[list[np.ndarray], int], change: str) -> None:
     music, sample_rate = excerpts
-    as_it_is = scores(default, music, sample_rate)
-    changed = scores(default, [CHANGES[change](stems) for stems in music], sample_rate)
+    as_it_is = scores(released, music, sample_rate)
+    changed = scores(released, [CHANGES[change](stems) for stems in music], sample_rate)
     lost = dict(zip(STEMS, (as_it_is - changed).mean(axis=0).round(2), strict=True))
     assert max(lost.values()) < MAY_COST, lost
+
+
+def test_the_live_model_is_soon_there_and_small() -> None:
+    folder = store.released()["live"]
+    separator = Separator.load("live")
+    assert separator.course(44100, live=True).latency <= 0.05
+    assert (folder / store.TFLITE).stat().st_size < 4e6
+
+
+def test_the_live_model_gives_the_same_stems_step_by_step(excerpts: tuple[list[np.ndarray], int]) -> None:
+    music, sample_rate = excerpts
+    mixture, separator = music[0].sum(axis=0), Separator.load("live")
+    whole = separator.separate(mixture, sample_rate)
+    stream = separator.open(sample_rate, 2, live=True)
+    fed = (piece for block in np.split(mixture, [10_000, 90_000]) for piece in stream.feed(block))
+    stems = np.concatenate([piece.stems for piece in chain(fed, stream.flush())], axis=1)
+    for stem, found in zip(separator.targets, stems, strict=True):
+        np.testing.assert_allclose(found, whole[stem], atol=1e-5)
