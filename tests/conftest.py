@@ -155,6 +155,19 @@ def as_it_is(tflite: bytes) -> Callable[[np.ndarray], np.ndarray]:
     return run
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let xdist hand out files in the order in which they are collected, not by the number of their tests."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first: files go to a process whole, and none should be left alone with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show the parity matrix that the conformance tests have measured."""
     reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
