@@ -23,6 +23,8 @@ from tfwavesep.release import export, fidelity, fixed, quantization, signatures
 from tfwavesep.store import StoredConfig
 from tfwavesep.training import losses
 
+pytestmark = pytest.mark.slow
+
 SMALL: dict[str, dict[str, Any]] = {
     "wavenet": {"filters": 4, "stacks": 2, "dilations": 3, "head": (6, 5)},
     "framed_wavenet": {"stride": 8, "analysis_filters": 12, "filters": 4, "stacks": 2, "dilations": 3},
@@ -72,15 +74,20 @@ def preset_of(name: str) -> Preset:
     return dataclasses.replace(preset, model=small, data=dataclasses.replace(preset.data, target_length=target_length))
 
 
-@pytest.fixture(params=[*ARCHITECTURES, *ONE_SIDED])
+@pytest.fixture(scope="module", params=[*ARCHITECTURES, *ONE_SIDED])
 def preset(request: pytest.FixtureRequest) -> Preset:
     return preset_of(request.param)
 
 
-@pytest.fixture
-def network(preset: Preset) -> keras.Model:
+def built(preset: Preset) -> keras.Model:
+    """A network of its own for who asks, always with the same weights."""
     keras.utils.set_random_seed(0)
     return models.build(preset.architecture, preset.model)
+
+
+@pytest.fixture
+def network(preset: Preset) -> keras.Model:
+    return built(preset)
 
 
 def noise(preset: Preset, target_length: int, batch: int = 1, seed: int = 0) -> np.ndarray:
@@ -204,18 +211,24 @@ def without_chance(network: keras.Model) -> keras.Model:
 
 
 def test_training_form_equals_inference_form(preset: Preset, network: keras.Model) -> None:
+    """As a graph, too, which is what a training runs."""
+    import tensorflow as tf
+
     network = without_chance(network)
     mixture = noise(preset, preset.data.target_length)
-    np.testing.assert_allclose(network(mixture, training=True), network(mixture, training=False), atol=1e-5)
+    as_trained = tf.function(lambda mixture: network(mixture, training=True), autograph=False)(tf.constant(mixture))
+    np.testing.assert_allclose(as_trained, network(mixture, training=False), atol=1e-5)
 
 
 def test_fit_lowers_the_loss(preset: Preset, network: keras.Model) -> None:
+    """Eagerly: a graph with its gradient takes longer to be traced than its few steps."""
     length = preset.data.target_length
     targets = len(preset.model.targets)
     mixture = noise(preset, length, batch=4)
     inner = mixture[:, preset.model.context : preset.model.context + length]
     references = np.stack([inner / targets] * targets, axis=1)
-    network.compile(keras.optimizers.Adam(1e-3), losses.make(preset.loss.name, preset.loss.options))
+    loss = losses.make(preset.loss.name, preset.loss.options)
+    network.compile(keras.optimizers.Adam(1e-3), loss, run_eagerly=True)
     history = network.fit(mixture, references, epochs=8, verbose=0).history["loss"]
     assert history[-1] < history[0]
 
@@ -232,22 +245,28 @@ PARITY = {
 """Bounds beside Keras: the largest error as a share of the largest sample, and the least SNR in dB."""
 
 
-@pytest.fixture
-def forms(preset: Preset, network: keras.Model, tmp_path: Path) -> Iterator[dict[str, Backend]]:
-    """The network in every form that is not Keras."""
-    signatures.write(network, preset.model, tmp_path / "1")
-    opened: dict[str, Backend] = {"SavedModel": SavedModelBackend(tmp_path / "1", preset.model)}
-    tflite = export.to_tflite(tmp_path / "1")
+@pytest.fixture(scope="module")
+def exported(preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the network as SavedModel, `1/`, and in every form of TFLite."""
+    folder = tmp_path_factory.mktemp("exported")
+    signatures.write(built(preset), preset.model, folder / "1")
+    tflite = export.to_tflite(folder / "1")
     calibration = [0.1 * noise(preset, 4 * preset.model.block, seed=seed) for seed in range(4)]
     for form in quantization.FORMS:
-        path = tmp_path / f"{form}.tflite"
-        path.write_bytes(quantization.quantize(tflite, form, calibration))
-        assert not [op for op in ops(path) if op.startswith(("Flex", "CUSTOM"))], form
-        opened[f"TFLite {form}"] = LiteRTBackend(path, preset.model)
+        (folder / f"{form}.tflite").write_bytes(quantization.quantize(tflite, form, calibration))
+    return folder
+
+
+@pytest.fixture
+def forms(preset: Preset, exported: Path) -> Iterator[dict[str, Backend]]:
+    """The network in every form that is not Keras."""
+    opened: dict[str, Backend] = {"SavedModel": SavedModelBackend(exported / "1", preset.model)}
+    for form in quantization.FORMS:
+        opened[f"TFLite {form}"] = LiteRTBackend(exported / f"{form}.tflite", preset.model)
     if find_spec("tensorflow_serving"):
         import tf_serving
 
-        with tf_serving.grpc_server(tf_serving.Model(tmp_path / "1")) as url:
+        with tf_serving.grpc_server(tf_serving.Model(exported / "1")) as url:
             yield {**opened, "Serving": open_backend(url)}
     else:
         yield opened
@@ -271,21 +290,20 @@ def test_every_form_gives_keras_stems(
     assert not outside
 
 
-def test_every_tflite_has_a_form_of_one_fixed_length(preset: Preset, forms: dict[str, Backend], tmp_path: Path) -> None:
+def test_every_tflite_has_a_form_of_one_fixed_length(preset: Preset, exported: Path) -> None:
     """It gives the same stems bit for bit, segment after segment."""
     stored = StoredConfig.of(preset.model)
     lengths = fixed.Lengths.of(stored, 3 * stored.block / stored.sample_rate)
     segments = [0.1 * noise(preset, lengths.target_length, seed=seed) for seed in range(3)]
     for form in quantization.FORMS:
-        file = (tmp_path / f"{form}.tflite").read_bytes()
-        run = as_it_is(fixed.fix(file, stored, lengths))
+        path = exported / f"{form}.tflite"
+        run, free = as_it_is(fixed.fix(path.read_bytes(), stored, lengths)), LiteRTBackend(path, preset.model)
         for segment in segments:
-            np.testing.assert_array_equal(run(segment), forms[f"TFLite {form}"].predict(segment), err_msg=form)
+            np.testing.assert_array_equal(run(segment), free.predict(segment), err_msg=form)
 
 
-def test_tflite_has_native_ops_only(preset: Preset, network: keras.Model, tmp_path: Path) -> None:
-    signatures.write(network, preset.model, tmp_path / "1")
-    (tmp_path / "model.tflite").write_bytes(export.to_tflite(tmp_path / "1"))
-    used = ops(tmp_path / "model.tflite")
-    assert "CONV_2D" in used
-    assert not [op for op in used if "SPACE" in op or op.startswith(("Flex", "CUSTOM"))]
+def test_tflite_has_native_ops_only(exported: Path) -> None:
+    for form in quantization.FORMS:
+        used = ops(exported / f"{form}.tflite")
+        assert "CONV_2D" in used, form
+        assert not [op for op in used if "SPACE" in op or op.startswith(("Flex", "CUSTOM"))], form

@@ -101,6 +101,21 @@ def test_the_averages_are_what_is_validated_and_kept(tiny: Preset, data_root: Pa
     assert max(np.abs(average - weight).max() for average, weight in kept) > 1e-3
 
 
+def test_a_step_is_traced_once(tiny: Preset, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which takes longer than many steps."""
+    traced: list[bool] = []
+    step = keras.Model.train_step
+
+    def train_step(model: keras.Model, data: Any) -> Any:
+        traced.append(True)
+        return step(model, data)
+
+    monkeypatch.setattr(keras.Model, "train_step", train_step)
+    preset = override(tiny, ["training.epochs=1", "training.steps_per_epoch=2"])
+    train(preset, data_root, tmp_path / "run", report=lambda line: None)
+    assert len(traced) == 1
+
+
 def test_time_to_go_is_told_in_the_first_minute_and_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four epochs of 100 steps of 10 seconds."""
     told: list[str] = []
@@ -184,9 +199,20 @@ def rows(workdir: Path) -> int:
     return len(history.read_text().splitlines()) - 1 if history.exists() else 0
 
 
+WAITING = """
+import time
+from tfwavesep.training.callbacks import Finite
+from tfwavesep_cli.main import main
+begin = Finite.on_epoch_begin
+Finite.on_epoch_begin = lambda self, epoch, logs=None: time.sleep(600) if epoch == 4 else begin(self, epoch, logs)
+main()
+"""
+"""The command, which waits before its fifth and last epoch, as who is to kill it may be slow."""
+
+
 def kill_after(epochs: int, workdir: Path, root: Path) -> None:
     """Train in another process, and kill it as soon as its history has so many epochs."""
-    command = [sys.executable, "-m", "tfwavesep_cli", *arguments(workdir, root)]
+    command = [sys.executable, "-c", WAITING, *arguments(workdir, root)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while process.poll() is None and rows(workdir) < epochs:
         time.sleep(0.002)
