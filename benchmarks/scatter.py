@@ -38,7 +38,8 @@ def draw(dots: dict[str, tuple[float, float]], path: Path, cost: str) -> None:
     for name, place in dots.items():
         panel.plot(*place, "o", color="tab:blue" if name.startswith("tfwavesep") else "gray")
         panel.annotate(name.replace("`", ""), place, textcoords="offset points", xytext=(7, 5))
-    panel.set(xscale="log", xlabel=cost, ylabel="mean SDR of four stems, dB", ylim=(0, None))
-    panel.margins(x=0.35)
+    panel.set(xscale="log", xlabel=cost, ylabel="mean SDR of four stems, dB")
+    panel.margins(x=0.5, y=0.2)
+    panel.set_ylim(bottom=0)
     panel.grid(alpha=0.3, which="both")
     figure.savefig(path, dpi=120)

@@ -22,7 +22,7 @@ KEPT = 30_000
 
 
 @click.command()
-@click.option("-m", "--model", default="default", show_default=True, help="A model that was exported with --live.")
+@click.option("-m", "--model", default="live", show_default=True, help="A model that was exported with --live.")
 @click.option("--input", "source", metavar="DEVICE", help="Number of a device to listen to, or a part of its name.")
 @click.option("--output", "sink", metavar="DEVICE", help="Number of a device to play to, or a part of its name.")
 @click.option("--gain", "gains", default="", metavar="STEM=GAIN,...",
@@ -46,7 +46,7 @@ def live(
     \b
     Example:
       tfwavesep live --list-devices
-      tfwavesep live -m saved_models/live --gain vocals=0
+      tfwavesep live --gain vocals=0
     """
     from tfwavesep.audio import devices
 

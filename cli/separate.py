@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.argument("songs", nargs=-1, required=True, type=Place())
 @click.option("-o", "--output", "folder", type=Place(), default="separated", show_default=True,
               help="Folder for the stems, or its URL; - for standard output, which takes one stem.")  # fmt: skip
-@click.option("-m", "--model", default="default", show_default=True,
+@click.option("-m", "--model", show_default="default, with --live live",
               help="A released model's name, a model folder (./default, if called so), or the .tflite, .keras or "
                    "SavedModel in it.")  # fmt: skip
 @click.option("--stems", help="Only these, such as vocals,drums. By default all of the model's.")
@@ -109,7 +109,7 @@ def _settings(options: dict[str, Any], clip_mode: str) -> "Settings":
     from tfwavesep.batch import Settings
 
     return Settings(
-        model=options["model"],
+        model=options["model"] or ("live" if options["live"] else "default"),
         segment_seconds=options["segment"],
         stems=() if options["stems"] is None else tuple(name.strip() for name in options["stems"].split(",")),
         two_stems=options["two_stems"],

@@ -195,6 +195,15 @@ def test_a_device_that_is_unplugged_is_told(monkeypatch: pytest.MonkeyPatch) -> 
             sound.read()
 
 
+def test_a_device_that_is_busy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*_: Any) -> None:
+        raise Failing.PortAudioError("Error opening Stream: Device unavailable [PaErrorCode -9985]")
+
+    monkeypatch.setattr(Failing, "Stream", busy)
+    with pytest.raises(AudioError, match=r"card: .*Device unavailable .*; is it there, free, and at 44100 Hz\?"):
+        failing(monkeypatch)
+
+
 def test_gains_are_factors_or_decibels() -> None:
     targets = ("vocals", "drums", "other")
     assert parse_gains("", targets) == [1, 1, 1]
