@@ -1,7 +1,7 @@
 .PHONY: demo docs lint package page speed test test-newest
 
 NEWEST := $(firstword $(foreach python,python3.14 python3.13 python3,$(if $(shell $(python) -c "print(1)" 2>/dev/null),$(python))))
-TENSORFLOW_TESTS := $(addprefix tests/,backends models/test_conformance.py data/test_examples.py release/test_export.py training/test_losses.py)
+TENSORFLOW_TESTS := $(addprefix tests/,backends models/test_conformance.py data/test_examples.py release/test_export.py release/test_quantization.py training/test_losses.py)
 
 demo:
 	python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/tfwavesep separate examples/demo_song/mixture.flac -o demo --references examples/demo_song --overwrite

@@ -109,7 +109,7 @@ def _settings(options: dict[str, Any], clip_mode: str) -> "Settings":
     from tfwavesep.batch import Settings
 
     return Settings(
-        model=options["model"] or ("live" if options["live"] else "default"),
+        model=("live" if options["live"] else "default") if options["model"] is None else options["model"],
         segment_seconds=options["segment"],
         stems=() if options["stems"] is None else tuple(name.strip() for name in options["stems"].split(",")),
         two_stems=options["two_stems"],

@@ -37,8 +37,7 @@ def _as_written(function: Callable[..., Any]) -> Callable[..., Any]:
 def read(file: tf.Tensor, start: tf.Tensor, length: int) -> tf.Tensor:
     """`length` samples of a file in the cache from `start` on, float32 `(length, channels)`; zeros where it has none.
 
-    By soundfile: TensorFlow's own operations read whole files, and TensorFlow I/O's seekable reader keeps its state in
-    one resource per graph node, which parallel calls overwrite for one another (it then returns samples of others).
+    By soundfile, since TensorFlow's own operations read whole files.
     """
     return tf.numpy_function(_read, [file, start, length], tf.float32, stateful=False)
 
