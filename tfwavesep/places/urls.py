@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 from tfwavesep.errors import AudioError, ConfigError, OutputError, StoreError, TfwavesepError, needs_extra
 from tfwavesep.system import Scratch
 
-ANSWER_SECONDS = 20.0
+ANSWER_SECONDS = 60.0
 """How long a store may take for its first answer. Later on its package tries again by itself."""
 
 TEXTS = 1000
