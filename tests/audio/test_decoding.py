@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -476,12 +477,31 @@ def test_what_is_meant_for_a_receiver_is_no_noise_where_ffmpeg_does_not_find_it(
         opened(tmp_path / "film.wav")
 
 
-@pytest.mark.parametrize("word", _disguise.SYNC_WORDS)
-def test_dts_is_known_by_its_words_of_which_a_pipe_waits_for_two(word: bytes) -> None:
-    data = io.BytesIO(as_samples(100 * (word + bytes(2044))))
+DTS = ("fe7f018000fc", "7ffe8001fc3c", "ff1f00e8f107", "1fffe80007f1")
+"""How its frames begin, as bytes of a WAV."""
+
+
+@pytest.mark.parametrize("beginning", [*DTS, "72f81f4e0b00"])
+def test_dts_is_known_by_its_words_of_which_a_pipe_waits_for_two(beginning: str) -> None:
+    data = io.BytesIO(as_samples(100 * (bytes.fromhex(beginning) + bytes(2042))))
     header, _ = wavfile.read_header(data.read)
     samples = _disguise.enough_of(header, data.read)
     assert (len(samples), _disguise.is_compressed(samples)) == (1 << 16, True)
+
+
+SOFT = [-65, 31, -24, 1800] * 20_000
+"""Its bytes are those of DTS' word, from the second of a sample on."""
+
+CLIPPED = [32766, -32767, -32767, 32766] * 20_000
+"""Out of phase, it begins as DTS does."""
+
+
+@pytest.mark.parametrize("opened", [arrays.read, through_a_pipe])
+@pytest.mark.parametrize("values", [SOFT, CLIPPED, [8191, -6144] * 40_000], ids=["soft", "clipped", "square"])
+def test_sound_with_the_bytes_of_dts_is_sound(values: list[int], opened: Callable[[Path], Any], tmp_path: Path) -> None:
+    samples = np.array(values, np.int16).reshape(-1, 2)
+    soundfile.write(tmp_path / "song.wav", samples, 44100, "PCM_16")
+    np.testing.assert_array_equal(opened(tmp_path / "song.wav")[0], samples / np.float32(2**15))
 
 
 def test_of_sound_a_pipe_waits_for_little() -> None:

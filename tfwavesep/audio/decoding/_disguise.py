@@ -1,11 +1,23 @@
 """WAVs whose samples are none, but DTS or another stream that is meant for a receiver: played, they are noise."""
 
+import re
 from collections.abc import Callable
 
 from tfwavesep.audio.wavfile import is_16_bit_stereo
 
-SYNC_WORDS = (b"\xfe\x7f\x01\x80", b"\x7f\xfe\x80\x01", b"\xff\x1f\x00\xe8", b"\x1f\xff\xe8\x00", b"\x72\xf8\x1f\x4e")
-"""How frames of DTS begin (ETSI TS 102 114, section 5.2), in 16 and in 14 bits, and bursts of IEC 61937."""
+BEGINNINGS = tuple(
+    re.compile(pattern, re.DOTALL)
+    for pattern in (
+        rb"\xfe\x7f\x01\x80.[\xfc-\xff]",
+        rb"\x7f\xfe\x80\x01[\xfc-\xff]",
+        rb"\xff\x1f\x00\xe8[\xf0-\xff]\x07",
+        rb"\x1f\xff\xe8\x00\x07[\xf0-\xff]",
+        rb"\x72\xf8\x1f\x4e",
+    )
+)
+"""How frames of DTS begin (ETSI TS 102 114, section 5.2: the sync word, and six bits that all but a stream's last frame
+have), in 16 and in 14 bits, and bursts of IEC 61937. Each begins with a sample of 16 bits: elsewhere the same bytes are
+halves of others, as those of soft music are."""
 
 LOOKED_AT = 1 << 16
 """Bytes of samples in which there must be two of them."""
@@ -17,10 +29,16 @@ LONGEST_FRAME = 8192
 def is_compressed(samples: bytes) -> bool:
     """Whether the first samples of a WAV, some `LOOKED_AT` bytes, are none.
 
-    >>> is_compressed(SYNC_WORDS[0] + bytes(2044)), is_compressed(2 * (SYNC_WORDS[0] + bytes(2044)))
-    (False, True)
+    >>> burst = bytes.fromhex("72f81f4e") + bytes(2044)
+    >>> is_compressed(burst), is_compressed(2 * burst), is_compressed(bytes(1) + 2 * burst)
+    (False, True, False)
     """
-    return any(samples.count(word) > 1 for word in SYNC_WORDS)
+    return _most_beginnings(samples) > 1
+
+
+def _most_beginnings(samples: bytes) -> int:
+    """Of one kind."""
+    return max(sum(found.start() % 2 == 0 for found in pattern.finditer(samples)) for pattern in BEGINNINGS)
 
 
 def enough_of(header: bytes, read: Callable[[int], bytes]) -> bytes:
@@ -35,5 +53,5 @@ def enough_of(header: bytes, read: Callable[[int], bytes]) -> bytes:
     while more and len(samples) < LOOKED_AT:
         data = read(LONGEST_FRAME)
         samples += data
-        more = bool(data) and (not samples.strip(b"\0") or any(word in samples for word in SYNC_WORDS))
+        more = bool(data) and (not samples.strip(b"\0") or _most_beginnings(samples) > 0)
     return samples
