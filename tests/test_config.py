@@ -103,6 +103,7 @@ def test_wrong_types_are_refused_by_field(tiny: Preset, setting: str, message: s
     [
         ("data.swap_channels=true", r"data\.swap_channels = True: false: the model is mono"),
         ("data.remix=1.1", r"data\.remix = 1\.1: a share from 0 to 1"),
+        ("data.draw=album", r"data\.draw = 'album': song or minute"),
         ("data.drop=-0.1", r"data\.drop = -0\.1: a share from 0 to 1"),
         ("data.voiced_share=2", r"data\.voiced_share = 2\.0: a share"),
         ("data.extra_share=-1", r"data\.extra_share = -1\.0: a share"),

@@ -28,12 +28,18 @@ class LossConfig:
     options: dict[str, Any] = field(default_factory=dict)
 
 
+DRAWS = ("song", "minute")
+"""What may be heard equally often."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """How examples are drawn from tracks.
 
     Attributes:
         target_length: samples of each example's references, at the model's rate.
+        draw: "song", so that each song is heard as often as any other, and each file of extra material; or "minute", so
+            that each minute is.
         remix: share of examples whose stems come from different songs, 0 to 1.
         gain_min: least factor a stem is multiplied with.
         gain_max: greatest factor a stem is multiplied with.
@@ -50,6 +56,7 @@ class DataConfig:
     """
 
     target_length: int
+    draw: str = "song"
     remix: float = 0.0
     gain_min: float = 1.0
     gain_max: float = 1.0
@@ -70,6 +77,7 @@ class DataConfig:
             self.speeds,
             "factors from 0.5 to 2, at least one",
         )
+        require(self.draw in DRAWS, "data.draw", self.draw, " or ".join(DRAWS))
         for name in ("remix", "drop", "voiced_share", "extra_share", "narrow", "worn"):
             require(0 <= getattr(self, name) <= 1, f"data.{name}", getattr(self, name), "a share from 0 to 1")
         require(self.target_length > 0, "data.target_length", self.target_length, "at least 1 sample")

@@ -77,22 +77,23 @@ def make_mixer(tmp_path: Path, tiny: Preset) -> MakeMixer:
         vocals: list[np.ndarray] | None = None,
         rests: Sequence[tuple[str, ...]] = (),
         two_stems: bool = False,
+        lengths: list[int] = LENGTHS,
     ) -> Mixer:
         folder = tmp_path / str(sum(1 for _ in tmp_path.iterdir()))
         banks = {}
         for i, stem in enumerate(STEMS):
-            lengths = LENGTHS + [800] * (extra or {}).get(stem, 0)
+            all_lengths = lengths + [800] * (extra or {}).get(stem, 0)
             if constant:
-                songs = [np.full((n, channels), value(i, t)) + np.arange(channels) for t, n in enumerate(lengths)]
+                songs = [np.full((n, channels), value(i, t)) + np.arange(channels) for t, n in enumerate(all_lengths)]
             else:
-                songs = [noise(n, channels, 10 * i + t) // 4 for t, n in enumerate(lengths)]
+                songs = [noise(n, channels, 10 * i + t) // 4 for t, n in enumerate(all_lengths)]
             songs = vocals if vocals and stem == "vocals" else songs
             banks[stem] = Bank(write_prepared(folder / stem, *songs), channels)
         places = np.zeros((0, 2), np.int64) if voiced is None else voiced
         model = dataclasses.replace(StoredConfig.of(tiny.model), channels=channels, lookahead=10)
         if two_stems:
             model = dataclasses.replace(model, stems=("vocals",), residual="accompaniment")
-        return Mixer(banks, len(LENGTHS), model, options, places, seed, whole_accompaniment, rests)
+        return Mixer(banks, len(lengths), model, options, places, seed, whole_accompaniment, rests)
 
     return make
 
@@ -387,6 +388,27 @@ def test_voiced_share_says_how_many_fragments_hold_vocals(
     _, references = drawn(mixer, 200)
     assert least <= references[:, 0].any(axis=(1, 2)).mean() <= most
     assert share < 1 or 0.3 < references[:, 0, TARGET_LENGTH // 2, 0].astype(bool).mean() < 0.8
+
+
+@pytest.mark.parametrize(("draw", "shares"), [("song", [1 / 3, 1 / 3, 1 / 3]), ("minute", [0.5, 0.3, 0.2])])
+@pytest.mark.parametrize("voiced_share", [0.0, 1.0])
+def test_songs_or_minutes_are_drawn_evenly(
+    make_mixer: MakeMixer, draw: str, shares: list[float], voiced_share: float
+) -> None:
+    """Where somebody sings as well: otherwise who sings much in a long song would be heard most."""
+    options = dataclasses.replace(PLAIN, draw=draw, voiced_share=voiced_share)
+    places = np.array([[song, 10 * chunk] for song, chunks in enumerate((50, 30, 20)) for chunk in range(chunks)])
+    mixer = make_mixer(options, constant=True, voiced=places, lengths=[1500, 900, 600])
+    songs = songs_of(mixer, 400)
+    assert (songs == songs[:, :1]).all()
+    np.testing.assert_allclose(np.bincount(songs[:, 0]) / 400, shares, atol=0.08)
+
+
+@pytest.mark.parametrize(("draw", "share"), [("song", 1 / 3), ("minute", 1500 / 3000)])
+def test_stems_that_are_remixed_are_drawn_likewise(make_mixer: MakeMixer, draw: str, share: float) -> None:
+    options = dataclasses.replace(PLAIN, draw=draw, remix=1.0)
+    songs = songs_of(make_mixer(options, constant=True, lengths=[1500, 900, 600]), 400)
+    np.testing.assert_allclose((songs == 0).mean(axis=0), share, atol=0.08)
 
 
 def preset_with(tiny: Preset, **options: Any) -> Preset:

@@ -107,6 +107,7 @@ class Mixer:
         self.weights = tf.constant(stems.weights(model.targets))
         self.config = config
         self.voiced = tf.constant(voiced, tf.int64)
+        self.voiced_ends = _ends(voiced[:, 0], np.ones(len(voiced)), config.draw)
         self.seed = seed
         rests = rests or [()] * num_tracks
         self.known = _known(rests, model.targets)
@@ -115,6 +116,12 @@ class Mixer:
             stem: tf.constant([*self.songs[stem], *range(num_tracks, bank.lengths.shape[0])], tf.int64)
             for stem, bank in banks.items()
         }
+        self.ends = {
+            stem: _ends(place.numpy(), bank.lengths.numpy()[place.numpy()], config.draw)
+            for (stem, bank), place in zip(banks.items(), self.places.values(), strict=True)
+        }
+        every_song = np.arange(num_tracks)
+        self.song_ends = _ends(every_song, banks["vocals"].lengths.numpy()[:num_tracks], config.draw)
         whole = ("drums", "bass", "other") if whole_accompaniment else ("other",)
         self.stands_for = {
             stem: tf.constant(
@@ -134,7 +141,7 @@ class Mixer:
         remixed = common[0] < self.config.remix
         voiced = common[1] < self.config.voiced_share
         every_song = tf.range(self.num_tracks, dtype=tf.int64)
-        song = self._place("vocals", every_song, common, 0, self.num_tracks, voiced)
+        song = self._place("vocals", every_song, self.song_ends, common, 0, self.num_tracks, voiced)
         places = [self._source_place(stem, draw[i], remixed, voiced, song) for i, stem in enumerate(STEMS)]
         gains = [self._gain(stem, draw[i], remixed) for i, stem in enumerate(STEMS)]
         gains = tf.unstack(tf.stack(gains) * self._not_replaced([place[0] for place in places]))
@@ -186,19 +193,20 @@ class Mixer:
         extra = ((draw[2] < self.config.extra_share) & (total > own)) | (own == 0)
         first = tf.where(extra, own, 0)
         last = tf.where(extra, total, own)
-        track, start = self._place(stem, places, draw, first, last, voiced & ~extra & (stem == "vocals"))
+        is_voiced = voiced & ~extra & (stem == "vocals")
+        track, start = self._place(stem, places, self.ends[stem], draw, first, last, is_voiced)
         return tf.where(remixed, track, song[0]), tf.where(remixed, start, song[1])
 
     def _place(
-        self, stem: str, places: tf.Tensor, draw: tf.Tensor, first: Any, last: Any, voiced: tf.Tensor
+        self, stem: str, places: tf.Tensor, ends: tf.Tensor, draw: tf.Tensor, first: Any, last: Any, voiced: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """One of the tracks `places[first:last]`, and the sample at which the target field starts."""
         length, lengths = self.config.target_length, self.banks[stem].lengths
-        track = places[tf.cast(first, tf.int64) + _pick(draw[3], tf.cast(last - first, tf.int64))]
+        track = places[_pick_weighted(draw[3], ends, first, last)]
         start = _pick(draw[4], tf.maximum(lengths[track] - length + 1, 1))
         if self.voiced.shape[0] == 0:
             return track, start
-        singer, chunk = tf.unstack(self.voiced[_pick(draw[3], self.voiced.shape[0])])
+        singer, chunk = tf.unstack(self.voiced[_pick_weighted(draw[3], self.voiced_ends, 0, self.voiced.shape[0])])
         around = tf.clip_by_value(chunk - _pick(draw[4], length), 0, tf.maximum(lengths[singer] - length, 0))
         return tf.where(voiced, singer, track), tf.where(voiced, around, start)
 
@@ -243,6 +251,23 @@ def _indicator(held: Sequence[str]) -> list[bool]:
 def _pick(draw: tf.Tensor, count: Any) -> tf.Tensor:
     """A whole number from 0 to `count - 1`, from a draw in 0..1."""
     return tf.cast(tf.cast(draw, tf.float64) * tf.cast(count, tf.float64), tf.int64)
+
+
+def _ends(songs: np.ndarray, durations: np.ndarray, draw: str) -> tf.Tensor:
+    """Of some passages, each of a song, up to which number each is drawn, from 0 on: `(passages + 1,)` float64. A
+    passage weighs as much as it lasts, or, where songs are drawn, as its part of its song."""
+    weights = durations.astype(np.float64)
+    if draw == "song":
+        _, song = np.unique(songs, return_inverse=True)
+        weights /= np.bincount(song, weights)[song] if len(songs) else 1
+    return tf.constant(np.concatenate([[0.0], np.cumsum(weights)]))
+
+
+def _pick_weighted(draw: tf.Tensor, ends: tf.Tensor, first: Any, last: Any) -> tf.Tensor:
+    """One of the passages from `first` to `last - 1`, see `_ends`, from a draw in 0..1."""
+    place = ends[first] + tf.cast(draw, tf.float64) * (ends[last] - ends[first])
+    passage = tf.searchsorted(ends, place[None], side="right")[0] - 1
+    return tf.cast(tf.clip_by_value(passage, first, last - 1), tf.int64)
 
 
 def mix_down(sources: tf.Tensor, weights: tf.Tensor, context: int, lookahead: int) -> tuple[tf.Tensor, tf.Tensor]:
