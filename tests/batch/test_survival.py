@@ -11,16 +11,19 @@ from doubles import noise
 
 HERE = Path(__file__).parents[1]
 
-ENDLESS = """
-import sys
+SEPARATING = """
+import os, sys, time
 sys.path.insert(0, {here!r})
 from pathlib import Path
 from doubles import separator
 from tfwavesep.batch.jobs import Job, Settings, run
 from tfwavesep.audio import Format
+rename = os.replace
+os.replace = lambda *names: time.sleep({wait}) or rename(*names)
 stems = {{stem: Path({out!r}) / f"{{stem}}.{extension}" for stem in ("vocals", "drums", "bass", "other")}}
 run(separator(1, 1), Job(Path({song!r}), stems, Settings(form=Format.parse({extension!r}))))
 """
+"""A song, whose stems get their names only after a wait, as who is to kill it may be slow."""
 
 LIMITED = """
 import resource, signal, sys
@@ -69,7 +72,7 @@ def script(code: str, **values: object) -> list[str]:
 def test_a_kill_leaves_no_stem_and_the_next_run_tidies_up(tmp_path: Path, extension: str) -> None:
     song, out = tmp_path / "song.wav", tmp_path / "out"
     soundfile.write(song, noise(8000 * 900), 8000, "PCM_16")
-    process = subprocess.Popen(script(ENDLESS, song=song, out=out, extension=extension))
+    process = subprocess.Popen(script(SEPARATING, song=song, out=out, extension=extension, wait=60))
     while process.poll() is None and sum(path.stat().st_size for path in files(out)) < 1000:
         time.sleep(0.02)
     process.kill()
@@ -77,7 +80,7 @@ def test_a_kill_leaves_no_stem_and_the_next_run_tidies_up(tmp_path: Path, extens
     assert files(out)
     assert all(path.name.startswith(".writing-") for path in files(out))
     soundfile.write(song, noise(8000), 8000, "PCM_16")
-    subprocess.run(script(ENDLESS, song=song, out=out, extension=extension), check=True)
+    subprocess.run(script(SEPARATING, song=song, out=out, extension=extension, wait=0), check=True)
     assert sorted(path.name for path in files(out)) == sorted(
         f"{stem}.{extension}" for stem in ("vocals", "drums", "bass", "other")
     )

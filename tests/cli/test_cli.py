@@ -431,7 +431,7 @@ def test_who_interrupts_finds_nothing_half_written(how: signal.Signals, jobs: in
     songs = [tmp_path / f"long{number}.wav" for number in range(jobs)]
     for song in songs:
         with soundfile.SoundFile(song, "w", 8000, 1, "PCM_16") as file:
-            for _ in range(1800):
+            for _ in range(7200):
                 file.write(np.zeros(8000))
     process = start("separate", *songs, "-m", model, "-o", tmp_path / "stems", "-j", jobs)
     while process.poll() is None and not listing(tmp_path / "stems"):
