@@ -68,7 +68,7 @@ def hidden(folder: Path) -> list[Path]:
 
 def wait_for(condition: Callable[[], Any]) -> None:
     """A test whose condition never comes fails, and hangs nobody."""
-    for _ in range(1200):
+    for _ in range(12_000):  # ten minutes, on a machine that is busy
         if condition():
             return
         time.sleep(0.05)
