@@ -116,6 +116,31 @@ def test_a_step_is_traced_once(tiny: Preset, data_root: Path, tmp_path: Path, mo
     assert len(traced) == 1
 
 
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_graphs_are_not_rewritten_where_there_is_no_gpu(
+    gpus: int, tiny: Preset, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And whoever trains from a program of theirs finds their own setting afterwards."""
+    during: list[bool] = []
+
+    def switched_off() -> bool:
+        return tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
+
+    def no_fit(model: keras.Model, *_: Any, **__: Any) -> None:
+        during.append(switched_off())
+        raise InterruptedError
+
+    def listed(kind: str | None = None) -> list[str]:
+        return ["a GPU"] * gpus if kind == "GPU" else []
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", listed)
+    monkeypatch.setattr(keras.Model, "fit", no_fit)
+    with pytest.raises(InterruptedError):
+        train(tiny, data_root, tmp_path / "run", report=lambda line: None)
+    assert during == [not gpus]
+    assert not switched_off()
+
+
 def test_time_to_go_is_told_in_the_first_minute_and_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four epochs of 100 steps of 10 seconds."""
     told: list[str] = []

@@ -80,7 +80,8 @@ def voiced_chunks(prepared: Prepared) -> np.ndarray:
     for track, file in enumerate(prepared.files):
         samples, sample_rate = soundfile.read(str(file), dtype="float32", always_2d=True)
         chunk = int(VOICED_CHUNK_SECONDS * sample_rate)
-        level = np.abs(samples[: len(samples) // chunk * chunk]).mean(axis=1).reshape(-1, chunk).mean(axis=1)
+        whole = np.abs(samples[: len(samples) // chunk * chunk])
+        level = whole.reshape(-1, chunk * samples.shape[1]).mean(axis=1)
         loud = np.flatnonzero((level >= VOICED_THRESHOLD * level.max(initial=0)) & (level > 0))
         rows.append(np.stack([np.full_like(loud, track), loud * chunk], axis=1))
     return np.concatenate(rows) if rows else np.zeros((0, 2), np.int64)

@@ -109,7 +109,7 @@ def train(
     _check_basis(workdir, basis)
     hosts.wait()
     keras.utils.set_random_seed(preset.training.seed)
-    with _precision(preset), strategy.scope():
+    with _precision(preset), _as_traced(), strategy.scope():
         model, past = _start(preset, workdir, changed, start, report)
         _claim(workdir, preset, basis, changed, len(past), report)
         config = preset.training
@@ -261,6 +261,22 @@ def _precision(preset: Preset) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+@contextmanager
+def _as_traced() -> Iterator[None]:
+    """Leave graphs as they were traced inside the block, where all is computed on the processor: rewriting a training
+    step takes longer than two of its steps, and makes none of them faster. What GPUs compute depends on it."""
+    if tf.config.list_physical_devices("GPU"):
+        yield
+        return
+    switch = "disable_meta_optimizer"
+    before = tf.config.optimizer.get_experimental_options().get(switch, False)
+    tf.config.optimizer.set_experimental_options({switch: True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({switch: before})
 
 
 def _strategy() -> tf.distribute.Strategy:
