@@ -438,7 +438,7 @@ def test_who_interrupts_finds_nothing_half_written(how: signal.Signals, jobs: in
         time.sleep(0.01)
     process.send_signal(how)
     _, shown = process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == 130, shown
     assert [line for line in shown.splitlines() if line][-1] == "Interrupted; nothing half-written is left."
     assert "Traceback" not in shown
     assert listing(tmp_path / "stems") == {}
