@@ -13,7 +13,7 @@ import pytest
 from tfwavesep.errors import SiteError
 from tfwavesep.release import site
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 180
 """For a song of a minute on a machine that has much else to do."""
 
 FLAGS = (
