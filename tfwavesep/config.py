@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import resources
@@ -12,7 +13,7 @@ from typing import Any
 from tfwavesep import models, plain
 from tfwavesep.errors import ConfigError, one_of, require
 from tfwavesep.models import ModelConfig
-from tfwavesep.places import atomic
+from tfwavesep.places import Place, atomic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,12 +206,13 @@ def preset_names() -> list[str]:
     return sorted(entry.name.removesuffix(".json") for entry in folder.iterdir() if entry.name.endswith(".json"))
 
 
-def load_preset(name_or_path: str) -> Preset:
+def load_preset(name_or_path: Place) -> Preset:
     """A preset of the package by name, or one of your own by the path of its json file.
 
     Raises:
         ConfigError: there is no such preset, or it cannot be read.
     """
+    name_or_path = os.fspath(name_or_path)
     if name_or_path.endswith(".json"):
         values = read_json(Path(name_or_path))
     elif name_or_path in preset_names():

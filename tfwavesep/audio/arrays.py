@@ -12,6 +12,7 @@ import soxr
 
 from tfwavesep.audio import decoding, encoding
 from tfwavesep.errors import AudioError
+from tfwavesep.places import Place, place
 
 SUFFIXES = {
     *(".wav", ".rf64", ".w64", ".flac", ".aif", ".aiff", ".aifc", ".au", ".caf"),
@@ -23,7 +24,7 @@ SUFFIXES = {
 """File name endings that are taken for audio when a folder is searched."""
 
 
-def read(path: Path) -> tuple[np.ndarray, int]:
+def read(path: Place) -> tuple[np.ndarray, int]:
     """A whole file.
 
     Returns:
@@ -35,7 +36,7 @@ def read(path: Path) -> tuple[np.ndarray, int]:
     return read_stream(path, None)
 
 
-def read_stream(path: Path, stream: int | None) -> tuple[np.ndarray, int]:
+def read_stream(path: Place, stream: int | None) -> tuple[np.ndarray, int]:
     """One of several audio streams of a container, such as a `.stem.mp4`; None for its default one.
 
     Returns:
@@ -49,7 +50,7 @@ def read_stream(path: Path, stream: int | None) -> tuple[np.ndarray, int]:
         return np.concatenate(blocks), reader.info.sample_rate
 
 
-def write(path: Path, audio: np.ndarray, sample_rate: int, subtype: str = "FLOAT") -> None:
+def write(path: Place, audio: np.ndarray, sample_rate: int, subtype: str = "FLOAT") -> None:
     """Write `(time, channels)` to a file, which appears whole or not at all.
 
     Args:
@@ -62,7 +63,7 @@ def write(path: Path, audio: np.ndarray, sample_rate: int, subtype: str = "FLOAT
         AudioError: the format cannot hold this rate, number of channels or sample format.
         OutputError: the folder cannot be written to, or the disk is full.
     """
-    with encoding.writer(path, sample_rate, audio.shape[1], subtype) as append:
+    with encoding.writer(place(path), sample_rate, audio.shape[1], subtype) as append:
         append(audio)
 
 
@@ -100,14 +101,14 @@ def find(folder: Path, closed: Callable[[OSError], None] | None = None) -> list[
     """
     found: list[Path] = []
     seen: set[tuple[int, int]] = set()
-    for place, folders, files in os.walk(folder, onerror=closed, followlinks=True):
+    for parent, folders, files in os.walk(folder, onerror=closed, followlinks=True):
         folders[:] = sorted(name for name in folders if not is_hidden(name))
-        here = _identity(place, closed)
+        here = _identity(parent, closed)
         if here is None or here in seen:
             folders.clear()
             continue
         seen.add(here)
-        paths = (Path(place, name) for name in files)
+        paths = (Path(parent, name) for name in files)
         found += [path for path in paths if is_named_so(path) and os.path.isfile(path)]
     return sorted(found)
 

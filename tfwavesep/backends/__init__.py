@@ -4,17 +4,19 @@ Which one is opened follows from the form of the path or URL, never from trying.
 when it is opened: a `.tflite` model runs without TensorFlow.
 """
 
+import os
 from pathlib import Path
 
 from tfwavesep import store
 from tfwavesep.backends._backend import Backend
 from tfwavesep.backends._served import window
 from tfwavesep.errors import ModelError, needs_extra, one_of
+from tfwavesep.places import Place
 
 __all__ = ["Backend", "open_backend", "open_form", "window"]
 
 
-def open_backend(model: str) -> Backend:
+def open_backend(model: Place) -> Backend:
     """A runtime for a model.
 
     Args:
@@ -26,6 +28,7 @@ def open_backend(model: str) -> Backend:
         ModelError: it is not there, damaged, or none of these forms; or the server does not answer.
         ExtraError: the extra that it needs is not installed.
     """
+    model = os.fspath(model)
     if store.is_url(model):
         return _open_url(model)
     path = store.find_form(model)

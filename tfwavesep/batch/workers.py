@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from multiprocessing import connection, get_context
-from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
@@ -17,7 +16,7 @@ from tfwavesep.batch import jobs
 from tfwavesep.batch.jobs import Job, Outcome, Settings
 from tfwavesep.batch.planning import Model, Output, Source, plan
 from tfwavesep.errors import OutputError, TfwavesepError
-from tfwavesep.places import sha256
+from tfwavesep.places import Place, place, sha256
 from tfwavesep.separation import Separator
 
 
@@ -67,7 +66,7 @@ def failure(job: Job, error: Exception) -> Outcome:
 
 
 def separate_file(
-    separator: Separator, song: Path, folder: Path, stems: tuple[str, ...] = (), overwrite: bool = False
+    separator: Separator, song: Place, folder: Place, stems: tuple[str, ...] = (), overwrite: bool = False
 ) -> Outcome:
     """Separate a file into `folder/NAME/STEM.wav` (32-bit float, which never clips), block by block.
 
@@ -85,8 +84,8 @@ def separate_file(
             already (`OutputExistsError`).
     """
     settings = Settings(stems=stems)
-    output = Output(folder, existing="overwrite" if overwrite else "refuse")
-    planned = plan([Source(song)], settings, Model(separator.targets), output)
+    output = Output(place(folder), existing="overwrite" if overwrite else "refuse")
+    planned = plan([Source(place(song))], settings, Model(separator.targets), output)
     for refused in planned.settled:
         raise OutputError(str(refused.error))
     return jobs.run(separator, planned.jobs[0])

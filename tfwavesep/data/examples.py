@@ -22,7 +22,7 @@ from tfwavesep.data.cache import Prepared, is_silent, prepare, voiced_chunks
 from tfwavesep.data.tracks import Track
 from tfwavesep.errors import DataError
 from tfwavesep.models import ModelConfig
-from tfwavesep.places import cache_folder
+from tfwavesep.places import Place, cache_folder, several
 from tfwavesep.stems import STEMS
 
 VALIDATION_SECONDS = 20.0
@@ -315,7 +315,7 @@ class Datasets:
 
 def open_datasets(
     preset: Preset,
-    roots: Path | Sequence[Path],
+    roots: Place | Sequence[Place],
     extra: tuple[str, ...] = (),
     cache: Path | None = None,
     report: Callable[[str], None] = lambda line: None,
@@ -333,7 +333,7 @@ def open_datasets(
         DataError: no tracks, or too few to remix; or a target that is in none of them, or silent in all.
     """
     cache = cache or cache_folder()
-    roots = [roots] if isinstance(roots, Path) else list(roots)
+    roots = several(roots)
     targets = preset.model.targets
     found = tracks.find_songs(roots, lambda place, why: report(f"left out: {place}: {why}"))
     train, valid = ([track for track in each if stems.known(track.rest, targets).any()] for each in found)

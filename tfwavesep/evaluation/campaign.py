@@ -1,6 +1,7 @@
 """Scoring a model on a data root, next to what doing nothing and knowing everything would score."""
 
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -19,17 +20,17 @@ from tfwavesep.errors import OutputExistsError
 from tfwavesep.evaluation import metrics
 from tfwavesep.evaluation.metrics import Estimates
 from tfwavesep.evaluation.scores import NOTHING, ORACLE, Report, Scores, collect, write_results
-from tfwavesep.places import atomic
+from tfwavesep.places import Place, atomic, place
 from tfwavesep.separation import Separator
 from tfwavesep.stems import gathered, in_tracks, known, weights
 from tfwavesep.store import locate
 
 
 def evaluate(
-    model: str,
-    root: Path,
+    model: Place,
+    root: Place,
     subset: str,
-    folder: Path,
+    folder: Place,
     jobs: int = 1,
     report: Report = print,
     metric: str = "museval",
@@ -51,6 +52,7 @@ def evaluate(
         DataError: the data root has no tracks, or a file of theirs cannot be read.
         ExtraError: the extra `train` is not installed.
     """
+    model, root, folder = os.fspath(model), place(root), place(folder)
     stempeg.ensure()  # or else an error, before anything is decoded
     tracks = find_tracks(root, subset, lambda place, why: report(f"left out: {place}: {why}"))
     path = locate(model)

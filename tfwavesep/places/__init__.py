@@ -2,6 +2,7 @@
 
 from tfwavesep.places.files import (
     PREFIX,
+    Place,
     absolute,
     atomic,
     cache_folder,
@@ -19,6 +20,7 @@ from tfwavesep.places.files import (
     real,
     remove_folder,
     remove_if_empty,
+    several,
     sha256,
     size,
     sweep,
@@ -27,6 +29,7 @@ from tfwavesep.places.files import (
 
 __all__ = [
     "PREFIX",
+    "Place",
     "absolute",
     "atomic",
     "cache_folder",
@@ -44,6 +47,7 @@ __all__ = [
     "real",
     "remove_folder",
     "remove_if_empty",
+    "several",
     "sha256",
     "size",
     "sweep",

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,14 +20,32 @@ from tfwavesep.places import urls
 PREFIX = ".writing-"
 """Begins the names of files that are being written."""
 
+Place = str | os.PathLike[str]
+"""What callers of public functions may name a place with: text, a path, or what stands for one."""
 
-def place(text: str) -> Path:
-    """The path that a text stands for; for a URL (see `urls.place`) what does the same there.
+
+def place(name: Place) -> Path:
+    """The path that a text stands for; for a URL (see `urls.place`) what does the same there. What is a place already
+    stays as it is.
+
+    >>> place("songs/one.wav") == place(Path("songs/one.wav")) == Path("songs/one.wav")
+    True
 
     Raises:
         ConfigError: nothing that is installed speaks the URL's protocol.
     """
-    return urls.place(text) if urls.is_url(text) else Path(text)
+    if isinstance(name, str) and urls.is_url(name):
+        return urls.place(name)
+    return Path(name) if isinstance(name, str | os.PathLike) else name  # a URL's place is no path
+
+
+def several(names: "Place | Sequence[Place]") -> list[Path]:
+    """One place or several, as a list.
+
+    >>> several("one") == several(["one"]) == [Path("one")]
+    True
+    """
+    return [place(name) for name in names] if isinstance(names, list | tuple) else [place(names)]  # type: ignore[arg-type]
 
 
 def is_remote(place: Path) -> bool:

@@ -16,7 +16,7 @@ from tfwavesep.config import read_json
 from tfwavesep.data import Track, find_tracks
 from tfwavesep.errors import ConfigError, ModelError, OutputError, OutputExistsError
 from tfwavesep.hush import hushed
-from tfwavesep.places import absolute, cannot_write
+from tfwavesep.places import Place, absolute, cannot_write, place, several
 from tfwavesep.release import fidelity, fixed, quantization, signatures
 from tfwavesep.release.fidelity import Fidelity, snr
 from tfwavesep.separation import Separator
@@ -36,13 +36,13 @@ CALIBRATION_TRACKS = 16
 
 
 def export_model(
-    runs: Path | Sequence[Path],
-    folder: Path,
+    runs: Place | Sequence[Place],
+    folder: Place,
     licence: str | None = None,
-    scores: Path | None = None,
+    scores: Place | None = None,
     overwrite: bool = False,
     quantize: str = "none",
-    data: Path | None = None,
+    data: Place | None = None,
     live: bool = False,
 ) -> Path:
     """Write a trained model as `config.json`, `model.keras`, `1/` (SavedModel) and `model.tflite`.
@@ -74,9 +74,10 @@ def export_model(
         OutputError: `folder` cannot be written.
         OutputExistsError: `folder` exists; or is not a model, or holds something else too, and so is not overwritten.
     """
-    check(folder, overwrite, quantize, data, live)
-    source = trained.join([trained.read(run) for run in ([runs] if isinstance(runs, Path) else runs)])
-    return write_model(source, folder, licence, scores, overwrite, quantize, data, live)
+    folder, songs = place(folder), place(data) if data else None
+    check(folder, overwrite, quantize, songs, live)
+    source = trained.join([trained.read(run) for run in several(runs)])
+    return write_model(source, folder, licence, place(scores) if scores else None, overwrite, quantize, songs, live)
 
 
 def export_cascade(

@@ -14,6 +14,7 @@ import numpy as np
 from tfwavesep.audio import BLOCK_LENGTH
 from tfwavesep.backends import Backend, open_backend
 from tfwavesep.errors import AudioError, ConfigError, ModelError
+from tfwavesep.places import Place
 from tfwavesep.separation.chunking import Grid, live_length, segment_length
 from tfwavesep.separation.live import StepByStep
 from tfwavesep.separation.streaming import Course, Piece, Stream, as_audio
@@ -52,10 +53,10 @@ class Separator:
         self.target_length = segment_length(config, segment_seconds, backend.max_target_length)
 
     @classmethod
-    def load(cls, model: str = "default", segment_seconds: float | None = None) -> "Separator":
+    def load(cls, model: Place = "default", segment_seconds: float | None = None) -> "Separator":
         """A separator for a model's name or path, see `backends.open_backend`."""
         separator = cls(open_backend(model), segment_seconds)
-        separator._model = model
+        separator._model = os.fspath(model)
         return separator
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from tfwavesep import models
 from tfwavesep.config import Preset, TrainingConfig, preset_from_dict, read_json, write_json
 from tfwavesep.data import examples
 from tfwavesep.errors import ConfigError, ModelError, OutputError, OutputExistsError
-from tfwavesep.places import atomic, token
+from tfwavesep.places import Place, atomic, place, several, token
 from tfwavesep.training import hosts, losses, trained
 from tfwavesep.training.callbacks import (
     Checkpoint,
@@ -52,8 +52,8 @@ from tfwavesep.training.trained import Trained
 
 def train(
     preset: Preset,
-    roots: Path | Sequence[Path],
-    workdir: Path,
+    roots: Place | Sequence[Place],
+    workdir: Place,
     extra: tuple[str, ...] = (),
     resume: bool = False,
     report: Report = print,
@@ -91,6 +91,7 @@ def train(
         TrainingError: the loss is no longer a finite number; the state before is kept.
         OutputError: something cannot be written; what was trained so far is kept.
     """
+    roots, workdir = several(roots), place(workdir)
     strategy = _strategy()
     _check_hosts(preset)
     if preset.members:
@@ -103,7 +104,7 @@ def train(
         _check_start(preset, start)
     if resume and not (workdir / CONFIG).exists():
         report(f"{workdir}: holds no training to go on with; a new one begins")
-    report(f"{preset.name}: preparing {roots if isinstance(roots, Path) else ', '.join(map(str, roots))}")
+    report(f"{preset.name}: preparing {', '.join(map(str, roots))}")
     datasets = examples.open_datasets(preset, roots, extra, report=report)
     basis = datasets.record() | ({"start": start.record_of_start()} if start else {})
     _check_basis(workdir, basis)
@@ -138,7 +139,7 @@ def train(
 
 def _train_members(
     preset: Preset,
-    roots: Path | Sequence[Path],
+    roots: list[Path],
     workdir: Path,
     extra: tuple[str, ...],
     resume: bool,

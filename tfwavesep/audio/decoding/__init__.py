@@ -24,14 +24,14 @@ from tfwavesep.audio.decoding._reader import BLOCK_LENGTH, Reader
 from tfwavesep.audio.decoding.ffmpeg import AvDecoder
 from tfwavesep.audio.decoding.raw import RawDecoder, RawFormat
 from tfwavesep.errors import AudioError
-from tfwavesep.places import local
+from tfwavesep.places import Place, local, place
 
 __all__ = ["BLOCK_LENGTH", "AudioInfo", "RawFormat", "Reader", "open_audio"]
 
 
 @contextmanager
 def open_audio(
-    source: Path | BinaryIO,
+    source: Place | BinaryIO,
     raw: RawFormat | None = None,
     zero_bad_samples: bool = False,
     stream: int | None = None,
@@ -41,7 +41,7 @@ def open_audio(
     """Open a file or a pipe.
 
     Args:
-        source: a path, a named pipe's too; or a URL's place, see `places.place`, of which a copy is read; or an
+        source: a path, a named pipe's too; or a URL, see `places.place`, of which a copy is read; or an
             open binary file that need not be seekable.
         raw: what it holds if it has no header.
         zero_bad_samples: whether NaN and infinite samples become zeros; else they are an error.
@@ -58,7 +58,7 @@ def open_audio(
         if hasattr(source, "read"):
             name, opened = "standard input", _reopened(source)
         else:
-            name, opened = str(source), stack.enter_context(local(source))
+            name, opened = str(source), stack.enter_context(local(place(source)))
         decoder = _decoder(opened, raw, Damages(name, take_damaged), stream, keep_offset)
         stack.callback(decoder.close)
         if isinstance(opened, Path) and opened.is_file():
