@@ -104,7 +104,7 @@ def model(run: Run, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def buckets() -> "Iterator[Buckets]":
     """A real S3 server on this machine, of which the environment tells."""
-    pytest.importorskip("moto", reason="a store: needs pip install 'moto[server]' s3fs")
+    pytest.importorskip("moto", reason="a store: needs pip install 'moto[s3]' flask flask-cors s3fs")
     from s3 import serving
 
     with serving() as running:
