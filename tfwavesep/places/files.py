@@ -39,13 +39,13 @@ def place(name: Place) -> Path:
     return Path(name) if isinstance(name, str | os.PathLike) else name  # a URL's place is no path
 
 
-def several(names: "Place | Sequence[Place]") -> list[Path]:
+def several(names: Place | Sequence[Place]) -> list[Path]:
     """One place or several, as a list.
 
     >>> several("one") == several(["one"]) == [Path("one")]
     True
     """
-    return [place(name) for name in names] if isinstance(names, list | tuple) else [place(names)]  # type: ignore[arg-type]
+    return [place(names)] if isinstance(names, str | os.PathLike) else [place(name) for name in names]
 
 
 def is_remote(place: Path) -> bool:
