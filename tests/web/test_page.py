@@ -160,6 +160,29 @@ def test_stems_beyond_full_scale_are_cut_and_sum_all_the_same(page: Page, tiny: 
     np.testing.assert_array_equal(sum(all_stems(page).values()), steps(path))
 
 
+def test_all_stems_are_saved_where_the_disk_is_full(page: Page, tiny: str, tmp_path: Path) -> None:
+    """A browser then cannot make one file of an answer, whose parts it keeps on disk."""
+    with page.before_it_loads("Response.prototype.blob = () => Promise.reject(new TypeError('Failed to fetch'));"):
+        page.go(tiny)
+        path = song(tmp_path, seconds=2)
+        page.separate(path)
+    np.testing.assert_array_equal(sum(all_stems(page).values()), steps(path))
+
+
+@pytest.mark.parametrize("button", ["all", "mix"])
+def test_what_fails_behind_a_click_is_told_and_the_song_stays(
+    page: Page, tiny: str, tmp_path: Path, button: str
+) -> None:
+    """As where a browser cannot keep a file; one of these is awaited, one is not."""
+    page.go(tiny)
+    page.separate(song(tmp_path, seconds=2))
+    page.driver.execute_script("URL.createObjectURL = null;")
+    page[button].click()
+    page.wait(lambda: page.fault)
+    assert page.fault == "Something went wrong: URL.createObjectURL is not a function"
+    assert page.state == "done"
+
+
 @pytest.fixture(scope="module")
 def stems(page: Page, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     """A song that is separated and on the page."""

@@ -18,7 +18,15 @@ export async function saveAll(stems, sampleRate, name) {
     name: `${name}/${target}.wav`,
     make: () => stemFile(stems, stem, sampleRate),
   }));
-  save(await downloadZip(made(files)).blob(), `${name} - stems.zip`);
+  save(await gathered(downloadZip(made(files)).body), `${name} - stems.zip`);
+}
+
+/** A stream as one Blob. `Response.blob()` keeps it on disk, where a full one makes it fail. */
+async function gathered(stream) {
+  const parts = [];
+  const reader = stream.getReader();
+  for (let part = await reader.read(); !part.done; part = await reader.read()) parts.push(part.value);
+  return new Blob(parts);
 }
 
 function* made(files) {

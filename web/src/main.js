@@ -49,6 +49,9 @@ function wire() {
   element("again").onclick = leave;
   window.addEventListener("resize", () => song?.paint());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => song?.paint());
+  // what nobody awaits, such as a click's work, fails here
+  window.addEventListener("unhandledrejection", ({ reason }) => tell(line(reason)));
+  window.addEventListener("error", ({ error, message }) => tell(line(error ?? { message })));
   drop();
 }
 
@@ -99,7 +102,7 @@ async function open(file) {
     song.paint();
     await song.separate(pool);
   } catch (error) {
-    if (mine === turn) fail(error instanceof Fault ? error.message : `Something went wrong: ${error.message}`);
+    if (mine === turn) fail(line(error));
   }
 }
 
@@ -126,6 +129,11 @@ function fail(reason) {
 
 function show(state) {
   document.body.dataset.state = state;
+}
+
+/** What people are told of an error. */
+function line(error) {
+  return error instanceof Fault ? error.message : `Something went wrong: ${error.message}`;
 }
 
 function tell(fault) {
