@@ -2,7 +2,8 @@
 
 import os
 import platform
-from pathlib import Path
+
+from tfwavesep import system
 
 ARITHMETIC = ("amx_bf16", "avx512_bf16", "avx512_vnni", "avx512f", "avx2")
 """Extensions that networks gain from, the best first."""
@@ -13,13 +14,12 @@ def machine() -> str:
     return f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
-def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+def processor() -> str:
     """The processor's name and the widest arithmetic it has, where the system tells them.
 
     Clouds call processors of several years by one name; of CPU time on one that is half as fast, twice as much is
     needed.
     """
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    told = {name.strip(): text.strip() for name, _, text in (line.partition(":") for line in lines)}
+    told = system.processor()
     widest = next((name for name in ARITHMETIC if name in told.get("flags", "").split()), "")
     return f"{told.get('model name', platform.machine())} {widest}".strip()

@@ -170,3 +170,24 @@ def test_processes_that_are_started_together_share_the_cores(free: Path, monkeyp
     with system.shared_by(2):
         assert system.cores() == 1
     assert system.cores() == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("flags\t\t: fpu avx512f avx512_bf16", True),
+        ("flags\t\t: fpu amx_bf16 amx_tile", True),
+        ("Features\t: fp asimd i8mm bf16", True),
+        ("flags\t\t: fpu avx2 avx512_vnni", False),
+        ("Features\t: fp asimd", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_bfloat16_is_there_if_the_system_tells_so(
+    told: str | None, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(system, "PROCESSOR", tmp_path / "cpuinfo")
+    if told is not None:
+        (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{told}\n\nprocessor\t: 1\n{told}\n")
+    assert system.has_bfloat16() == expected

@@ -107,7 +107,8 @@ class TrainingConfig:
         clip_norm: gradients' global norm is clipped to this, or None.
         average: momentum of the moving average of the weights that is validated and kept, or None for the weights
             themselves.
-        mixed_precision: compute in bfloat16, keep weights in float32.
+        mixed_precision: compute in bfloat16 where the machine has it, see `training.arithmetic`; weights stay
+            in float32.
         seed: of weights and examples.
     """
 

@@ -24,6 +24,9 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasatt
 DESCRIPTORS = Path("/proc/self/fd")
 """Where Linux shows the files that a process has open, those without a name too."""
 
+PROCESSOR = Path("/proc/cpuinfo")
+"""Where Linux tells what the processor is, and which instructions it has."""
+
 GROUPS, CONTROL = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 """Where Linux tells a process's control groups, and what they are allowed."""
 
@@ -128,6 +131,22 @@ def cores() -> int:
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     wished = os.environ.get(THREADS, "").partition(",")[0].strip()
     return max(1, min(allowed, *_quotas(), int(wished) if wished.isdecimal() and int(wished) else allowed))
+
+
+def processor() -> dict[str, str]:
+    """What the system tells of the processor, by the system's own names; nothing where it does not."""
+    try:
+        lines = PROCESSOR.read_text().splitlines()
+    except OSError:
+        return {}
+    return {name.strip(): text.strip() for name, _, text in (line.partition(":") for line in lines)}
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies in bfloat16, as far as the system tells: x86 as "flags", Arm as "Features"."""
+    about = processor()
+    instructions = f"{about.get('flags', '')} {about.get('Features', '')}".split()
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(instructions)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from tfwavesep.config import Preset, load_preset
 from tfwavesep.data import examples, find_tracks
 from tfwavesep.evaluation import markdown
 from tfwavesep.stems import STEMS
+from tfwavesep.training.arithmetic import policy
 
 STEPS = 8
 PREFETCHED = 8
@@ -46,7 +47,7 @@ def rates(preset: Preset, root: Path, cache: Path) -> dict[str, float]:
     """Examples per second of the pipeline alone, of the training step alone, and of both together, medians."""
     mixer = examples.open_datasets(preset, root, cache=cache).mixer
     batches = iter(examples.training_batches(mixer, preset.training.batch_size))
-    model = training.compiled(preset, "ours", precision(preset))
+    model = training.compiled(preset, "ours", policy(preset.training))
     batch = next(batches)
     model.train_on_batch(*batch)
     kinds: dict[str, Callable[[], object]] = {
@@ -66,11 +67,6 @@ def rates(preset: Preset, root: Path, cache: Path) -> dict[str, float]:
     return {kind: statistics.median(some) for kind, some in taken.items()}
 
 
-def precision(preset: Preset) -> str:
-    """What the preset's training computes in."""
-    return "mixed_bfloat16" if preset.training.mixed_precision else "float32"
-
-
 def songs(root: Path) -> str:
     """What examples are drawn from, in words."""
     return f"the {len(find_tracks(root, 'train'))} train tracks of `{root.resolve().name}`"
@@ -81,8 +77,8 @@ def text(preset: Preset, songs: str, found: dict[str, float]) -> str:
     alone, step, both = found.values()
     rows = [[kind, f"{rate:.1f}", f"{rate / step:.2f}"] for kind, rate in found.items()]
     return (
-        f"Preset `{preset.name}`, {precision(preset)}, batches of {preset.training.batch_size}, {STEPS} steps in a "
-        f"turn; examples from {songs}:\n\n"
+        f"Preset `{preset.name}`, {policy(preset.training)}, batches of {preset.training.batch_size}, "
+        f"{STEPS} steps in a turn; examples from {songs}:\n\n"
         f"{markdown([['', 'examples per second', 'ratio to the step'], *rows])}\n"
         f"The pipeline alone is {alone / step:.0f} times as fast as the training step; "
         f"both together take {step / both:.2f} of the time of the step alone.\n"

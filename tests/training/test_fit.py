@@ -23,7 +23,7 @@ import tensorflow as tf
 from click.testing import Result
 from conftest import Run
 
-from tfwavesep import models
+from tfwavesep import models, system
 from tfwavesep.config import Preset, load_preset, override, preset_from_dict, read_json
 from tfwavesep.data import examples, tracks
 from tfwavesep.errors import ConfigError, DataError, ModelError, OutputExistsError, TfwavesepError
@@ -293,7 +293,10 @@ def test_a_killed_training_goes_on_as_if_nothing_had_been(
     np.testing.assert_equal(weights_of(workdir), weights_of(unbroken))
 
 
-def test_mixed_precision_leaves_a_float32_model(tiny: Preset, data_root: Path, tmp_path: Path) -> None:
+def test_mixed_precision_leaves_a_float32_model(
+    tiny: Preset, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(system, "has_bfloat16", lambda: True)  # emulated where it is not there
     settings = ["training.mixed_precision=true", "training.epochs=1", "training.steps_per_epoch=2"]
     lines: list[str] = []
     train(override(tiny, settings), data_root, tmp_path / "run", report=lines.append)
@@ -303,6 +306,7 @@ def test_mixed_precision_leaves_a_float32_model(tiny: Preset, data_root: Path, t
     latest = keras.saving.load_model(tmp_path / "run" / "latest.keras")
     assert "mixed_bfloat16" in {layer.dtype_policy.name for layer in latest.layers}
     assert keras.config.dtype_policy().name == "float32"
+    assert any("parameters in bfloat16," in line for line in lines)
 
 
 def a_step(poisoned: int) -> Callable[[keras.Model, Any], Any]:

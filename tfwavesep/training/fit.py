@@ -19,7 +19,7 @@ from tfwavesep.config import Preset, TrainingConfig, preset_from_dict, read_json
 from tfwavesep.data import examples
 from tfwavesep.errors import ConfigError, ModelError, OutputError, OutputExistsError
 from tfwavesep.places import Place, atomic, place, several, token
-from tfwavesep.training import hosts, losses, trained
+from tfwavesep.training import arithmetic, hosts, losses, trained
 from tfwavesep.training.callbacks import (
     Checkpoint,
     CpuBudget,
@@ -110,7 +110,7 @@ def train(
     _check_basis(workdir, basis)
     hosts.wait()
     keras.utils.set_random_seed(preset.training.seed)
-    with _precision(preset), _as_traced(), strategy.scope():
+    with arithmetic.precision(preset.training), arithmetic.as_traced(), strategy.scope():
         model, past = _start(preset, workdir, changed, start, report)
         _claim(workdir, preset, basis, changed, len(past), report)
         config = preset.training
@@ -253,33 +253,6 @@ def _check_basis(workdir: Path, basis: dict[str, Any]) -> None:
         raise ModelError(f"{workdir}: holds a training on other data; go on with the same --data and --extra")
 
 
-@contextmanager
-def _precision(preset: Preset) -> Iterator[None]:
-    """Compute in bfloat16 inside the block, if the preset asks for it."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16" if preset.training.mixed_precision else "float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-@contextmanager
-def _as_traced() -> Iterator[None]:
-    """Leave graphs as they were traced inside the block, where all is computed on the processor: rewriting a training
-    step takes longer than two of its steps, and makes none of them faster. What GPUs compute depends on it."""
-    if tf.config.list_physical_devices("GPU"):
-        yield
-        return
-    switch = "disable_meta_optimizer"
-    before = tf.config.optimizer.get_experimental_options().get(switch, False)
-    tf.config.optimizer.set_experimental_options({switch: True})
-    try:
-        yield
-    finally:
-        tf.config.optimizer.set_experimental_options({switch: before})
-
-
 def _strategy() -> tf.distribute.Strategy:
     """All GPUs of this machine if it has several, else no distribution.
 
@@ -415,7 +388,8 @@ def _summary(preset: Preset, datasets: examples.Datasets, model: keras.Model, ep
     few = {target: counts for target, counts in datasets.known.items() if counts[0] < datasets.songs or not counts[1]}
     told = "".join(f", {target} in {one} ({other} to validate on)" for target, (one, other) in few.items())
     again = f"; going on after epoch {epochs_done}" if epochs_done else ""
-    return f"{preset.name}: {model.count_params():,} parameters, {datasets.songs} songs{told}{extra}{again}"
+    computing = arithmetic.told(preset.training, model)
+    return f"{preset.name}: {model.count_params():,} parameters {computing}, {datasets.songs} songs{told}{extra}{again}"
 
 
 def _finish(preset: Preset, workdir: Path, basis: dict[str, Any], report: Report) -> Path:
