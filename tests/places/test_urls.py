@@ -286,3 +286,10 @@ def test_a_store_that_fails_in_the_middle_is_the_machines_trouble(bucket: str, m
     monkeypatch.setattr(url.fs, "get_file", full)  # type: ignore[attr-defined]
     with pytest.raises(StoreError, match=r"cannot be fetched: .*No space left"), files.local(url):
         pass
+
+
+def test_a_place_of_a_url_is_one_place() -> None:
+    """Though it is no `os.PathLike`."""
+    pytest.importorskip("upath", reason="places by URL: needs pip install 'tfwavesep[urls]'")
+    place = files.place("memory://bucket/songs")
+    assert files.several(place) == [place] == files.several([place])

@@ -45,7 +45,8 @@ def several(names: Place | Sequence[Place]) -> list[Path]:
     >>> several("one") == several(["one"]) == [Path("one")]
     True
     """
-    return [place(names)] if isinstance(names, str | os.PathLike) else [place(name) for name in names]
+    one = isinstance(names, str) or not isinstance(names, Iterable)  # a URL's place is no os.PathLike
+    return [place(names)] if one else [place(name) for name in names]  # type: ignore[arg-type, union-attr]
 
 
 def is_remote(place: Path) -> bool:
