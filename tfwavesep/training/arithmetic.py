@@ -30,7 +30,7 @@ def told(training: TrainingConfig, model: keras.Model) -> str:
     """What a network computes in, in words; a training that goes on computes as it began."""
     if any(layer.compute_dtype == "bfloat16" for layer in model.layers):
         return "in bfloat16"
-    return "in float32, as this machine has no bfloat16" if training.mixed_precision else "in float32"
+    return "in float32, for want of bfloat16" if training.mixed_precision else "in float32"
 
 
 @contextmanager
