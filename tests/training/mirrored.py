@@ -19,10 +19,10 @@ def main(count: int, workdir: Path, root: Path) -> None:
     tf.config.list_logical_devices = lambda kind=None: listed("CPU" if kind == "GPU" else kind)
 
     from tfwavesep.config import load_preset, override
-    from tfwavesep.training import fit
+    from tfwavesep.training import fit, gpus
 
     fit.train(override(load_preset("tiny"), CHANGES), root, workdir, report=lambda line: None)
-    print(f"replicas {fit._strategy().num_replicas_in_sync}")
+    print(f"replicas {gpus.strategy().num_replicas_in_sync}")
 
 
 if __name__ == "__main__":

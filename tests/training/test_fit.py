@@ -3,11 +3,9 @@
 import dataclasses
 import json
 import math
-import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -28,7 +26,7 @@ from tfwavesep.config import Preset, load_preset, override, preset_from_dict, re
 from tfwavesep.data import examples, tracks
 from tfwavesep.errors import ConfigError, DataError, ModelError, OutputExistsError, TfwavesepError
 from tfwavesep.models.ensemble import Config, Member
-from tfwavesep.training import fit, hosts, losses, read_history, train
+from tfwavesep.training import losses, read_history, train
 from tfwavesep.training.callbacks import Progress
 
 SHORT = (
@@ -453,30 +451,6 @@ def test_a_training_that_is_there_is_kept(
     assert contents(trained) == before
 
 
-@pytest.mark.skipif(not shutil.which("git"), reason="needs git")
-def test_the_commit_is_that_of_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not that of a repository in which it was merely installed; and one can see where it was changed."""
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(tmp_path), "-c", "user.name=me", "-c", "user.email=me@home", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    source = tmp_path / "package" / "fit.py"
-    source.parent.mkdir()
-    source.write_text("as it was")
-    monkeypatch.setattr(fit, "__file__", str(source))
-    assert fit._commit() is None
-    git("init")
-    git("commit", "--allow-empty", "-m", "a project")
-    assert fit._commit() is None
-    git("add", ".")
-    git("commit", "-m", "a package")
-    git("tag", "-m", "a release", "v1")
-    assert fit._commit() == git("rev-parse", "HEAD")
-    source.write_text("changed")
-    assert fit._commit() == git("rev-parse", "HEAD") + "-dirty"
-
-
 def test_an_unknown_loss_is_refused_before_the_data_is_touched(tiny: Preset, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="unknown loss 'l3'"):
         train(override(tiny, ["loss.name=l3"]), tmp_path / "nowhere", tmp_path / "run", report=lambda line: None)
@@ -521,87 +495,6 @@ def test_a_place_with_something_else_is_kept(
 def test_data_that_cannot_be_used_leaves_the_folder_free(tiny: Preset, tmp_path: Path) -> None:
     with pytest.raises(DataError):
         train(tiny, tmp_path / "nothing", tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.slow
-def test_two_devices_learn_what_one_does(data_root: Path, tmp_path: Path) -> None:
-    """At the same global batch; two logical CPUs stand for GPUs, and are found by themselves."""
-    script = str(Path(__file__).with_name("mirrored.py"))
-    curves = []
-    for count in (1, 2):
-        command = [sys.executable, script, str(count), str(tmp_path / str(count)), str(data_root)]
-        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        assert output.splitlines()[-1] == f"replicas {count}"
-        curves.append([(row["loss"], row["val_loss"]) for row in read_history(tmp_path / str(count))])
-    assert len(curves[0]) == 2
-    np.testing.assert_allclose(curves[1], curves[0], rtol=1e-5)
-
-
-def on_hosts(count: int, workdir: Path, root: Path, *stop: str) -> None:
-    """Train in so many processes, each with its part of every batch."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    script = str(Path(__file__).with_name("on_hosts.py"))
-    processes = [
-        subprocess.Popen(
-            [sys.executable, script, str(workdir), str(root), *stop],
-            env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", hosts.COUNT: str(count),
-                 hosts.ADDRESSES: address, hosts.ID: str(number)},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for number in range(count)
-    ]  # fmt: skip
-    for number, process in enumerate(processes):
-        output, errors = process.communicate(timeout=240)
-        assert process.returncode == 0, errors
-        assert ("validation" in output) == (number == 0)
-
-
-@pytest.mark.slow
-def test_two_machines_learn_what_one_does(data_root: Path, tmp_path: Path) -> None:
-    """At the same global batch, also when they go on after an interruption; two processes stand for machines."""
-    pytest.importorskip("jax", reason="several machines: needs pip install 'tfwavesep[jax]'")
-    one, two = tmp_path / "one", tmp_path / "two"
-    on_hosts(1, one, data_root)
-    on_hosts(2, two, data_root, "1")
-    assert not (two / "model.keras").exists()
-    on_hosts(2, two, data_root)
-    curves = [[(row["loss"], row["val_loss"]) for row in read_history(folder)] for folder in (one, two)]
-    assert len(curves[0]) == 2
-    np.testing.assert_allclose(curves[1], curves[0], rtol=1e-5)
-    assert {path.name for path in one.iterdir()} == {path.name for path in two.iterdir()}
-    for ours, theirs in zip(weights_of(one), weights_of(two), strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-5)
-
-
-def test_several_machines_are_refused(
-    tiny: Preset, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cluster = {"cluster": {"chief": ["a:1"], "worker": ["b:1"]}, "task": {"type": "worker", "index": 0}}
-    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
-    with pytest.raises(ConfigError, match=r"TF_CONFIG asks for several machines: .* \(keras#20585\)"):
-        train(tiny, data_root, tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize(
-    ("count", "address", "number", "message"),
-    [
-        ("2", "first:1234", "0", "only JAX trains on several machines"),
-        ("2", "first:1234", "2", "must be a number of machines, HOST:PORT of the first"),
-        ("two", "first:1234", "0", "must be a number of machines"),
-        ("2", "", "0", "must be a number of machines"),
-    ],
-)
-def test_several_machines_that_cannot_meet_are_refused(
-    count: str, address: str, number: str, message: str, tiny: Preset, data_root: Path, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    for name, value in ((hosts.COUNT, count), (hosts.ADDRESSES, address), (hosts.ID, number)):
-        monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigError, match=message):
-        train(tiny, data_root, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -1,13 +1,7 @@
 """Fitting a preset to a data set, and going on after an interruption as if there had been none."""
 
-import json
-import os
-import platform
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +13,7 @@ from tfwavesep.config import Preset, TrainingConfig, preset_from_dict, read_json
 from tfwavesep.data import examples
 from tfwavesep.errors import ConfigError, ModelError, OutputError, OutputExistsError
 from tfwavesep.places import Place, atomic, place, several, token
-from tfwavesep.training import arithmetic, hosts, losses, trained
+from tfwavesep.training import arithmetic, gpus, hosts, losses, record, trained
 from tfwavesep.training.callbacks import (
     Checkpoint,
     CpuBudget,
@@ -92,7 +86,7 @@ def train(
         OutputError: something cannot be written; what was trained so far is kept.
     """
     roots, workdir = several(roots), place(workdir)
-    strategy = _strategy()
+    strategy = gpus.strategy()
     _check_hosts(preset)
     if preset.members:
         return _train_members(preset, roots, workdir, extra, resume, report, start, preview)
@@ -253,29 +247,6 @@ def _check_basis(workdir: Path, basis: dict[str, Any]) -> None:
         raise ModelError(f"{workdir}: holds a training on other data; go on with the same --data and --extra")
 
 
-def _strategy() -> tf.distribute.Strategy:
-    """All GPUs of this machine if it has several, else no distribution.
-
-    Raises:
-        ConfigError: TF_CONFIG asks for several machines.
-    """
-    if _machines(os.environ.get("TF_CONFIG", "")) > 1:
-        raise ConfigError(
-            "TF_CONFIG asks for several machines: Keras 3 does not support MultiWorkerMirroredStrategy (keras#20585); "
-            f"unset it, and use Keras' JAX backend with {hosts.COUNT}, or one machine, of which all GPUs are used"
-        )
-    devices = [device.name for device in tf.config.list_logical_devices("GPU")]
-    return tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else tf.distribute.get_strategy()
-
-
-def _machines(tf_config: str) -> int:
-    """How many machines TensorFlow's TF_CONFIG names."""
-    try:
-        return sum(len(tasks) for tasks in json.loads(tf_config)["cluster"].values())
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return 1
-
-
 def _start(
     preset: Preset, workdir: Path, changed: Changes, start: Trained | None, report: Report
 ) -> tuple[keras.Model, list[dict[str, float]]]:
@@ -400,41 +371,12 @@ def _finish(preset: Preset, workdir: Path, basis: dict[str, Any], report: Report
     model.load_weights(workdir / BEST)
     _save(model, workdir)
     history = read_history(workdir)
-    best = min(history, key=lambda row: row["val_loss"])
-    record = {
-        "preset": preset.to_dict(),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": _commit(),
-        "versions": {name: version(name) for name in ("tfwavesep", "tensorflow", "keras", "numpy")},
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {len(tf.config.list_physical_devices('GPU'))} GPUs",
-        "data": basis,
-        "epochs": len(history),
-        "best_epoch": int(best["epoch"]) + 1,
-        "val_loss": best["val_loss"],
-        "changes": changes(workdir),
-    }
-    write_json(workdir / RECORD, record)
-    report(f"best: epoch {record['best_epoch']}, validation loss {best['val_loss']:.4f}; wrote {workdir / MODEL}")
+    told = record.of(preset, basis, history, changes(workdir))
+    write_json(workdir / RECORD, told)
+    report(f"best: epoch {told['best_epoch']}, validation loss {told['val_loss']:.4f}; wrote {workdir / MODEL}")
     return workdir / MODEL
 
 
 def _save(model: keras.Model, workdir: Path) -> None:
     with atomic(workdir / MODEL) as temporary:
         model.save(temporary)
-
-
-def _commit() -> str | None:
-    """The git commit of this package's source, with "-dirty" if it was changed since; None if it is no checkout, also
-    where it was installed within one of something else."""
-    file = Path(__file__)
-    try:
-        _git(file.parent, "ls-files", "--error-unmatch", file.name)
-        return _git(file.parent, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
