@@ -49,6 +49,8 @@ function wire() {
   element("again").onclick = leave;
   window.addEventListener("resize", () => song?.paint());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => song?.paint());
+  // a fault is told until the next click, whose own may follow
+  document.addEventListener("click", () => tell(""), true);
   // what nobody awaits, such as a click's work, fails here
   window.addEventListener("unhandledrejection", ({ reason }) => tell(line(reason)));
   window.addEventListener("error", ({ error, message }) => tell(line(error ?? { message })));
@@ -79,7 +81,6 @@ async function record() {
     open(await recorder.stop());
     return;
   }
-  tell("");
   await recorder.start();
   button.dataset.state = "recording";
   button.textContent = "Stop and separate";
