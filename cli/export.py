@@ -55,7 +55,8 @@ def export(
       tfwavesep export runs/one runs/two -o saved_models/both
       tfwavesep export runs/live -o saved_models/live --quantize float16 --live
       tfwavesep export default -o three_seconds.tflite --fixed 3
-      tfwavesep export --first saved_models/spleeter-2stems --then accompaniment=default -o saved_models/best
+      tfwavesep export --first saved_models/spleeter-2stems --then accompaniment=accompaniment \\
+                       -o saved_models/best
     """
     if seconds is not None:
         _export_fixed(runs, folder, seconds, overwrite)
