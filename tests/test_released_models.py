@@ -61,6 +61,18 @@ def test_released_models_hold(released: Separator, excerpts: tuple[list[np.ndarr
     assert max(lost.values()) < MAY_COST, lost
 
 
+@pytest.mark.parametrize("change", ["as it is", *CHANGES])
+def test_music_without_vocals_has_a_model_of_its_own(excerpts: tuple[list[np.ndarray], int], change: str) -> None:
+    """Not all that sustains is taken for singing there."""
+    silence = np.array([0, 1, 1, 1], np.float32)[:, np.newaxis, np.newaxis]
+    changed = CHANGES.get(change, lambda stems: stems)
+    music = [changed(silence * stems) for stems in excerpts[0]]
+    models = (Separator.load(name) for name in ("default", "accompaniment"))
+    default, own = (scores(model, music, excerpts[1])[:, 1:].mean(axis=0) for model in models)
+    assert own[-1] > default[-1] + 0.5
+    assert own.mean() > default.mean() + 0.2
+
+
 def test_the_live_model_is_soon_there_and_small() -> None:
     folder = store.released()["live"]
     separator = Separator.load("live")
