@@ -60,3 +60,16 @@ def test_integers_of_that_depth_are_kept(bits: int) -> None:
     whole = np.random.default_rng(0).integers(-(2 ** (bits - 1)), 2 ** (bits - 1), (1000, 2))
     samples = (whole / 2.0 ** (bits - 1)).astype(np.float32)
     np.testing.assert_array_equal(levels.to_steps(samples.astype(np.float64), bits), whole)
+
+
+@pytest.mark.parametrize("tenths", [0, 7])
+@pytest.mark.parametrize("bits", [16, 24])
+def test_steps_of_float32_are_those_of_float64(bits: int, tenths: int) -> None:
+    """Halves of a step, what is far below one and what is far beyond full scale among them."""
+    noise = np.random.default_rng(0)
+    halves = (noise.integers(-(2**17), 2**17, 1000) + 0.5) / 2 ** (bits - 1)
+    wide = noise.standard_normal(1000) * 10.0 ** noise.uniform(-40, 6, 1000)
+    samples = np.concatenate([halves, wide]).astype(np.float32)
+    np.testing.assert_array_equal(
+        levels.to_steps(samples, bits, tenths), levels.to_steps(samples.astype(np.float64), bits, tenths)
+    )
