@@ -2,7 +2,7 @@
 
 Run by an interpreter that has them, from a virtualenv of its own, because they ask for other versions:
 
-    python3 -m venv peers && peers/bin/pip install . 'numpy<2' torch demucs openunmix
+    python3 -m venv peers && peers/bin/pip install . ai-edge-quantizer 'numpy<2' 'protobuf>=6.31' torch demucs openunmix
     peers/bin/python -m benchmarks.speed.peers
 
 What is not installed is left out, and the page says so; without any of them nothing is measured. Weights are random:
