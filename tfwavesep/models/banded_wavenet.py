@@ -130,7 +130,17 @@ def build(config: Config) -> keras.Model:
     mixture = keras.Input((None, config.channels), name="mixture")
     spectrum = STFT(config.size, config.hop, name="stft")(mixture)
     x = BandLevels(config.bands, config.groups, name="levels")(*spectrum)
-    x = PerBand(config.filters, name="encoder")(x)
+    shares = shares_of(x, config)
+    return keras.Model(mixture, _divided(config, mixture, spectrum, shares), name="banded_wavenet")
+
+
+def shares_of(levels: Any, config: Config) -> Any:
+    """The WaveNet itself.
+
+    Shape:
+        levels, see `BandLevels`, to shares, see `StemShares`, of the frames that `config.edges` leave.
+    """
+    x = PerBand(config.filters, name="encoder")(levels)
     x = gated_stacks(
         x,
         config.filters,
@@ -142,8 +152,7 @@ def build(config: Config) -> keras.Model:
     )
     x = layers.ReLU(name="skip_relu")(x)
     x = PerBand(len(config.stems) * config.channels * config.groups, name="decoder")(x)
-    shares = StemShares(config.groups, len(config.stems), name="shares")(x)
-    return keras.Model(mixture, _divided(config, mixture, spectrum, shares), name="banded_wavenet")
+    return StemShares(config.groups, len(config.stems), name="shares")(x)
 
 
 def mean(config: Config, networks: Sequence[keras.Model]) -> keras.Model:
@@ -167,11 +176,24 @@ def mean(config: Config, networks: Sequence[keras.Model]) -> keras.Model:
 
 def _divided(config: Config, mixture: Any, spectrum: Sequence[Any], shares: Any) -> Any:
     """The mixture's spectrum divided by the shares of its groups of bins; the last stem is what the others leave."""
-    masked = len(config.stems) - 1
     centres = [crop(part, config.edges) for part in spectrum]
-    spectra = Masking(config.bands, config.groups, name="masking")(shares, *centres)
+    return sounding(config, mixture, Masking(config.bands, config.groups, name="masking")(shares, *centres))
+
+
+def sounding(config: Config, mixture: Any, spectra: Sequence[Any]) -> Any:
+    """Stems of spectra: all that are given, and as the last one what they leave of the mixture.
+
+    Args:
+        config: says the Fourier transform, and how much of the mixture lies before and after the stems.
+        mixture: `(batch, time, channels)`.
+        spectra: real and imaginary part, each `(batch, (stems - 1) * channels, frames, size / 2)`.
+
+    Returns:
+        `(batch, stems, time - context - lookahead, channels)`.
+    """
+    given = len(config.stems) - 1
     estimates = InverseSTFT(config.size, config.hop, name="inverse_stft")(*spectra)
-    estimates = layers.Reshape((masked, config.channels, -1), dtype="float32", name="by_stem")(estimates)
+    estimates = layers.Reshape((given, config.channels, -1), dtype="float32", name="by_stem")(estimates)
     estimates = layers.Permute((1, 3, 2), dtype="float32", name="estimates")(estimates)
     sides = (config.context, config.lookahead)
     kept = layers.Cropping1D(sides, dtype="float32", name="kept_mixture")(mixture)

@@ -1,0 +1,225 @@
+"""A U-Net and a WaveNet on one spectrogram: the U-Net takes the voice out, the WaveNet divides what is left by bands.
+
+Far-reaching convolutions on magnitudes tell a voice from instruments better than anything else here, and instruments
+are told apart best where no voice is. As a cascade of two networks the music would go through two Fourier transforms
+and back twice. Here both networks see frames of the same one: what is left of a frame's bins behind the first mask is
+what the second one looks at.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from tfwavesep.errors import require
+from tfwavesep.layers import STFT, Cut, FrameByFrame, crop
+from tfwavesep.models import banded_wavenet
+from tfwavesep.models.banded_wavenet import BandLevels, Masking, shares_of, sounding
+from tfwavesep.models.unet import KERNEL, Doubling, Magnitudes, Span
+
+FIRST_TAPS = 3
+"""Frames that the U-Net's first convolution spans; it halves the resolution in frequency alone."""
+
+HALF_TAPS = 2
+"""Frames that its last but one spans: it stands half a frame later."""
+
+LAST_ROWS, LAST_TAPS = 5, 4
+"""Of the convolution that makes its masks: pairs of bins, and frames."""
+
+PAIR = 2
+"""Bins in a row of the U-Net's finest level."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(banded_wavenet.Config):
+    """Sizes of both networks. The first stem is the voice.
+
+    Attributes:
+        bins: how many of the lowest bins the U-Net sees; what it makes of those above is the mean of its mask.
+        levels: filters of the U-Net's convolutions, from the finest level to the coarsest: each halves the resolution
+            in frequency, all but the first in time too.
+
+    Reference:
+        U-Net: Jansson et al. 2017, "Singing voice separation with deep U-Net convolutional networks" (ISMIR), section
+        2, with the sizes of Hennequin et al. 2020 ("Spleeter", JOSS 5(50) 2154) but for these: four levels instead of
+        six; frames twice as far apart, which the first level leaves as they are; no batch normalisation, which at
+        inference is but a scale and an offset; one mask, between 0 and 1, instead of a ratio of two stems' estimates.
+        WaveNet: see `banded_wavenet.Config`.
+    """
+
+    bins: int = 1024
+    levels: tuple[int, ...] = (16, 32, 64, 128)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(len(self.levels) > 1 and min(self.levels) >= 1, "levels", self.levels, "at least two, of at least 1")
+        step = 2 ** len(self.levels)
+        rule = f"a multiple of 2 ** len(levels) = {step}, at most size / 2 = {self.size // 2}"
+        require(0 < self.bins <= self.size // 2 and self.bins % step == 0, "bins", self.bins, rule)
+
+    @property
+    def block_frames(self) -> int:
+        """Frames that the U-Net moves by as a whole: one of its coarsest."""
+        return 2 ** (len(self.levels) - 1)
+
+    @property
+    def voiced(self) -> tuple[int, int]:
+        """Frames before and after a block of which the WaveNet needs the voice: whole blocks, so that the U-Net stays
+        on its grid in the song."""
+        before, after = (-(-edge // self.block_frames) * self.block_frames for edge in self.edges)
+        return before, after
+
+    @property
+    def spare(self) -> tuple[int, int]:
+        """What the WaveNet makes before and after a block, since it is given whole blocks."""
+        return self.voiced[0] - self.edges[0], self.voiced[1] - self.edges[1]
+
+    @cached_property
+    def decoded(self) -> tuple[Span, ...]:
+        """What the decoder makes for one block of frames, from the finest level to the coarsest: which frames of it.
+
+        Frame 0 is the first that holds a sample of the block, frame `block_frames + size / hop - 2` the last. A
+        convolution that doubles the resolution puts `KERNEL` frames, from `2 i - 1` on, where frame i was.
+        """
+        before = LAST_TAPS // 2 - 1 + HALF_TAPS - 1
+        spans = [(-before, self.block_frames + self.size // self.hop - 2 + LAST_TAPS // 2)]
+        for _ in self.levels[1:]:
+            first, last = spans[-1]
+            spans.append((-((KERNEL - 2 - first) // 2), (last + 1) // 2))
+        return tuple(spans)
+
+    @cached_property
+    def encoded(self) -> tuple[Span, ...]:
+        """What the encoder makes for that, after the frames themselves. A convolution that halves the resolution makes
+        frame i of `KERNEL` frames, from `2 i - 1` on."""
+        spans = [self.decoded[-1]]
+        for _ in self.levels[1:]:
+            first, last = spans[0]
+            spans.insert(0, (2 * first - 1, 2 * last + KERNEL - 2))
+        first, last = spans[0]
+        return ((first - FIRST_TAPS // 2, last + FIRST_TAPS // 2), *spans)
+
+    @property
+    def heard(self) -> tuple[int, int]:
+        """Frames that the U-Net sees before and after those that hold a block."""
+        first, last = self.encoded[0]
+        return -first, last - (self.block_frames + self.size // self.hop - 2)
+
+    @property
+    def context(self) -> int:
+        """What both Fourier transforms take, the dilations, and the U-Net."""
+        return self.size - self.hop + self.hop * (self.voiced[0] + self.heard[0])
+
+    @property
+    def lookahead(self) -> int:
+        """Likewise."""
+        return self.size - self.hop + self.hop * (self.voiced[1] + self.heard[1])
+
+    @property
+    def block(self) -> int:
+        """Frames of the coarsest level."""
+        return self.hop * self.block_frames
+
+
+def build(config: Config) -> keras.Model:
+    """The network as a Keras functional model.
+
+    Shape:
+        `mixture (batch, time, channels)` to `stems (batch, stems, time - context - lookahead, channels)`; the stems sum
+        to the mixture's central part, because the last one is what the others leave of it.
+    """
+    mixture = keras.Input((None, config.channels), name="mixture")
+    spectrum = STFT(config.size, config.hop, name="stft")(mixture)
+    heard = Magnitudes(config.bins, config.hop, name="magnitudes")(*spectrum)
+    mask = VoiceMask(config.size // 2, name="voice_mask")(_unet(heard, config))
+    *voice, real, imaginary = Parted(name="parted")(mask, *(crop(part, config.heard) for part in spectrum))
+    rest = real, imaginary
+    shares = shares_of(BandLevels(config.bands, config.groups, name="levels")(*rest), config)
+    shares = crop(shares, config.spare, name="shares_kept")
+    voice, rest = ([crop(part, config.voiced) for part in parts] for parts in (voice, rest))
+    masked = Masking(config.bands, config.groups, name="masking")(shares, *rest)
+    spectra = [_first_with(*parts) for parts in zip(voice, masked, strict=True)]
+    return keras.Model(mixture, sounding(config, mixture, spectra), name="unet_wavenet")
+
+
+def _first_with(voice: Any, masked: Any) -> Any:
+    """Masked spectra, to the first stem's channels of which the voice is added."""
+    channels = voice.shape[1]
+    return ops.concatenate([voice + masked[:, :channels], masked[:, channels:]], axis=1)
+
+
+def _unet(magnitudes: Any, config: Config) -> Any:
+    """`(batch, bins, frames, channels)` to what the mask is made of: `(batch, bins / 2, frames, 2 * channels)`, bins in
+    pairs.
+
+    "Same" convolutions pad along frequency; along time what they made of zeros is cut off.
+    """
+    x, skips = magnitudes, []
+    for level, filters in enumerate(config.levels, start=1):
+        taps, strides = (FIRST_TAPS, (2, 1)) if level == 1 else (KERNEL, 2)
+        if skips:
+            x = layers.LeakyReLU(negative_slope=0.2, name=f"active{level - 1}")(x)
+        x = layers.Conv2D(filters, (KERNEL, taps), strides, padding="same", name=f"conv{level}")(x)
+        x = Cut(1, 1, name=f"encoded{level}")(x)
+        skips.append(x)
+    for level in reversed(range(1, len(config.levels))):
+        (first, last), (next_first, next_last) = config.decoded[level], config.decoded[level - 1]
+        x = Doubling(config.levels[level - 1], name=f"up{level}")(x)
+        x = Cut(next_first - 2 * first, 2 * last + 1 - next_last, name=f"decoded{level}")(x)
+        x = layers.ReLU(name=f"up_active{level}")(x)
+        (first, last), (kept_first, kept_last) = config.encoded[level], config.decoded[level - 1]
+        skip = Cut(kept_first - first, last - kept_last, name=f"skip{level}")(skips[level - 1])
+        x = layers.Concatenate(name=f"merged{level}")([skip, x])
+    x = layers.Conv2D(PAIR, (3, HALF_TAPS), padding="same", activation="relu", name="half")(x)
+    x = Cut(0, HALF_TAPS - 1, name="half_whole")(x)
+    x = layers.Conv2D(PAIR * config.channels, (LAST_ROWS, LAST_TAPS), padding="same", name="last")(x)
+    return Cut(LAST_TAPS // 2 - 1, LAST_TAPS // 2, name="last_whole")(x)
+
+
+@keras.saving.register_keras_serializable(package="tfwavesep")
+class VoiceMask(FrameByFrame):
+    """How much of each bin is voice, in 0..1; above the bins that are known, the mean over these.
+
+    Shape:
+        `(batch, known bins / 2, frames, 2 * channels)`, bins in pairs, to `(batch, channels, frames, bins)`.
+
+    Args:
+        bins: of the spectrogram.
+    """
+
+    def __init__(self, bins: int, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.bins = bins
+
+    def call(self, x: Any) -> Any:
+        batch, rows, frames, features = ops.shape(x)
+        x = ops.reshape(ops.sigmoid(x), (batch, rows, frames, PAIR, features // PAIR))
+        mask = ops.reshape(ops.transpose(x, (0, 4, 2, 1, 3)), (batch, features // PAIR, frames, PAIR * rows))
+        missing = self.bins - PAIR * rows
+        above = ops.tile(ops.mean(mask, axis=-1, keepdims=True), (1, 1, 1, missing))
+        return ops.concatenate([mask, above], axis=-1) if missing else mask
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"bins": self.bins}
+
+
+@keras.saving.register_keras_serializable(package="tfwavesep")
+class Parted(FrameByFrame):
+    """A spectrogram in two: what a mask gives of it, and the rest.
+
+    Shape:
+        shares, real and imaginary part, all `(batch, channels, frames, bins)`, to real and imaginary part of what the
+        shares give, then those of the rest.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32"})
+
+    def call(self, shares: Any, real: Any, imaginary: Any) -> tuple[Any, Any, Any, Any]:
+        taken_real, taken_imaginary = shares * real, shares * imaginary
+        return taken_real, taken_imaginary, real - taken_real, imaginary - taken_imaginary
+
+    def compute_output_shape(self, shares_shape: Any, real_shape: Any, imaginary_shape: Any) -> Any:
+        return (real_shape,) * 4
