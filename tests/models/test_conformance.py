@@ -31,6 +31,16 @@ SMALL: dict[str, dict[str, Any]] = {
     "deepconvsep": {"window": 16, "filters": 3, "taps": 3, "bottleneck": 5, "patch_frames": 9, "patch_hop": 3},
     "banded_wavenet": {"size": 16, "hop": 4, "groups": 2, "bands": ((2, 1), (1, 2)), "filters": 4, "dilations": 2},
     "unet": {"size": 32, "hop": 8, "bins": 8, "filters": (2, 3)},
+    "unet_wavenet": {
+        "size": 16,
+        "hop": 4,
+        "groups": 2,
+        "bands": ((2, 1), (1, 2)),
+        "filters": 4,
+        "dilations": 2,
+        "bins": 8,
+        "levels": (2, 3),
+    },
     "waveunet": {"levels": 3, "filters": 4, "kernel": 5, "merge_kernel": 3},
 }
 SMALL["ensemble"] = {
@@ -156,7 +166,7 @@ def test_shifting_the_input_shifts_the_output(preset: Preset, network: keras.Mod
     np.testing.assert_allclose(shifted, whole[:, :, block:], atol=1e-5)
 
 
-STEPLESS = {"cascade", "deepconvsep", "unet", "waveunet"}
+STEPLESS = {"cascade", "deepconvsep", "unet", "unet_wavenet", "waveunet"}
 """Architectures with layers that look along time and have no steps."""
 
 

@@ -115,7 +115,7 @@ def test_the_numbers_that_keras_counts_on_do_not_matter(tiny: Preset, tmp_path: 
         write_json(tmp_path / name / "config.json", preset.to_dict())
         write_json(tmp_path / name / "run.json", {})
     one, other = (networks.read(tmp_path / name).network for name in ("first", "second"))
-    assert networks.take_over(one, other) == []
+    assert models.begin(preset.architecture, one, preset.model, other, preset.model) == []
 
 
 def test_one_network_begins_with_the_first_of_several(

@@ -1,9 +1,10 @@
 """The registry of architectures: this folder.
 
 A module here without a leading underscore is an architecture. It owes two public names: `Config`, a frozen
-dataclass derived from `ModelConfig`, and `build(config)`, a Keras functional model. It may have a third,
-`mean(config, networks)`: several networks as one that gives the mean of their stems, with less work than all of them
-take one by one.
+dataclass derived from `ModelConfig`, and `build(config)`, a Keras functional model. It may have two more:
+`mean(config, networks)`, several networks as one that gives the mean of their stems, with less work than all of them
+take one by one; and `begin(network, config, other, other_config)`, see `begin` here, for weights of another
+architecture.
 """
 
 from importlib import import_module
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     import keras
 
-__all__ = ["ModelConfig", "available", "build", "config_class", "load", "mean", "renewed"]
+__all__ = ["ModelConfig", "available", "begin", "build", "config_class", "load", "mean", "renewed"]
 
 
 def available() -> list[str]:
@@ -51,6 +52,29 @@ def build(architecture: str, config: ModelConfig) -> "keras.Model":
         ConfigError: there is no such architecture.
     """
     return _module(architecture).build(config)
+
+
+def begin(
+    architecture: str, network: "keras.Model", config: ModelConfig, other: "keras.Model", other_config: ModelConfig
+) -> list[str]:
+    """Give a network the weights of another, as far as they fit.
+
+    Args:
+        architecture, config: of the network.
+        other, other_config: whose weights it gets.
+
+    Returns:
+        paths of the network's weights for which there was none.
+
+    Raises:
+        ConfigError: there is no such architecture.
+    """
+    from tfwavesep.models._weights import take_over
+
+    module = _module(architecture)
+    if hasattr(module, "begin"):
+        return module.begin(network, config, other, other_config)  # type: ignore[no-any-return]
+    return take_over(network, other)
 
 
 def mean(architecture: str, config: ModelConfig, networks: "Sequence[keras.Model]") -> "keras.Model":

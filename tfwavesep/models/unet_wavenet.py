@@ -15,7 +15,9 @@ from keras import layers, ops
 
 from tfwavesep.errors import require
 from tfwavesep.layers import STFT, Cut, FrameByFrame, crop
-from tfwavesep.models import banded_wavenet
+from tfwavesep.models import ModelConfig, banded_wavenet, cascade, ensemble, unet
+from tfwavesep.models._shortened import shortened
+from tfwavesep.models._weights import take_over
 from tfwavesep.models.banded_wavenet import BandLevels, Masking, shares_of, sounding
 from tfwavesep.models.unet import KERNEL, Doubling, Magnitudes, Span
 
@@ -65,26 +67,19 @@ class Config(banded_wavenet.Config):
         return 2 ** (len(self.levels) - 1)
 
     @property
-    def voiced(self) -> tuple[int, int]:
-        """Frames before and after a block of which the WaveNet needs the voice: whole blocks, so that the U-Net stays
-        on its grid in the song."""
-        before, after = (-(-edge // self.block_frames) * self.block_frames for edge in self.edges)
-        return before, after
-
-    @property
-    def spare(self) -> tuple[int, int]:
-        """What the WaveNet makes before and after a block, since it is given whole blocks."""
-        return self.voiced[0] - self.edges[0], self.voiced[1] - self.edges[1]
+    def block_end(self) -> int:
+        """The last frame that holds a sample of a block; frame 0 is the first."""
+        return self.block_frames + self.size // self.hop - 2
 
     @cached_property
     def decoded(self) -> tuple[Span, ...]:
-        """What the decoder makes for one block of frames, from the finest level to the coarsest: which frames of it.
+        """What the decoder makes for the WaveNet to see what it needs for one block, from the finest level to the
+        coarsest: which frames.
 
-        Frame 0 is the first that holds a sample of the block, frame `block_frames + size / hop - 2` the last. A
-        convolution that doubles the resolution puts `KERNEL` frames, from `2 i - 1` on, where frame i was.
+        A convolution that doubles the resolution puts `KERNEL` frames, from `2 i - 1` on, where frame i was.
         """
-        before = LAST_TAPS // 2 - 1 + HALF_TAPS - 1
-        spans = [(-before, self.block_frames + self.size // self.hop - 2 + LAST_TAPS // 2)]
+        before, after = LAST_TAPS // 2 - 1 + HALF_TAPS - 1, LAST_TAPS // 2
+        spans = [(-self.edges[0] - before, self.block_end + self.edges[1] + after)]
         for _ in self.levels[1:]:
             first, last = spans[-1]
             spans.append((-((KERNEL - 2 - first) // 2), (last + 1) // 2))
@@ -103,19 +98,19 @@ class Config(banded_wavenet.Config):
 
     @property
     def heard(self) -> tuple[int, int]:
-        """Frames that the U-Net sees before and after those that hold a block."""
+        """Frames that the U-Net sees before and after those that the WaveNet sees."""
         first, last = self.encoded[0]
-        return -first, last - (self.block_frames + self.size // self.hop - 2)
+        return -first - self.edges[0], last - self.block_end - self.edges[1]
 
     @property
     def context(self) -> int:
-        """What both Fourier transforms take, the dilations, and the U-Net."""
-        return self.size - self.hop + self.hop * (self.voiced[0] + self.heard[0])
+        """What both Fourier transforms take, and the U-Net for what the WaveNet sees."""
+        return self.size - self.hop - self.hop * self.encoded[0][0]
 
     @property
     def lookahead(self) -> int:
         """Likewise."""
-        return self.size - self.hop + self.hop * (self.voiced[1] + self.heard[1])
+        return self.size - self.hop + self.hop * (self.encoded[0][1] - self.block_end)
 
     @property
     def block(self) -> int:
@@ -137,11 +132,28 @@ def build(config: Config) -> keras.Model:
     *voice, real, imaginary = Parted(name="parted")(mask, *(crop(part, config.heard) for part in spectrum))
     rest = real, imaginary
     shares = shares_of(BandLevels(config.bands, config.groups, name="levels")(*rest), config)
-    shares = crop(shares, config.spare, name="shares_kept")
-    voice, rest = ([crop(part, config.voiced) for part in parts] for parts in (voice, rest))
+    voice, rest = ([crop(part, config.edges) for part in parts] for parts in (voice, rest))
     masked = Masking(config.bands, config.groups, name="masking")(shares, *rest)
     spectra = [_first_with(*parts) for parts in zip(voice, masked, strict=True)]
     return keras.Model(mixture, sounding(config, mixture, spectra), name="unet_wavenet")
+
+
+def begin(network: keras.Model, config: Config, other: keras.Model, other_config: ModelConfig) -> list[str]:
+    """See `models.begin`. Beside its like this network can begin with a cascade of a U-Net, of which it takes the first
+    stem's, shortened, and of a WaveNet on bands, or an ensemble of them, of which it takes the first."""
+    if not isinstance(other_config, cascade.Config) or not isinstance(other_config.parts_in_order[0], unet.Config):
+        return take_over(network, other)
+    first, second = other_config.parts_in_order
+    wavenet = other.get_layer("second")
+    if isinstance(second, ensemble.Config):
+        wavenet = ensemble.networks(second, wavenet)[0]
+    missing = set(take_over(network, wavenet))
+    for name, weights in shortened(other.get_layer("first"), first.stems[0], len(config.levels)):
+        layer = network.get_layer(name)
+        if [each.shape for each in weights] == [tuple(each.shape) for each in layer.weights]:
+            layer.set_weights(weights)
+            missing -= {each.path for each in layer.weights}
+    return sorted(missing)
 
 
 def _first_with(voice: Any, masked: Any) -> Any:

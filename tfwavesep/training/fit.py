@@ -258,7 +258,7 @@ def _start(
             (workdir / HISTORY).unlink(missing_ok=True)
         model = models.build(preset.architecture, preset.model)
         if start:
-            _begin_with(model, start, report)
+            _begin_with(model, preset, start, report)
         model.compile(_optimizer(preset), losses.make(preset.loss.name, preset.loss.options, preset.model.targets))
         model.optimizer.build(model.trainable_variables)  # else the first step is traced twice, to make them
         return model, []
@@ -284,8 +284,8 @@ def _check_start(preset: Preset, start: Trained) -> None:
             )
 
 
-def _begin_with(model: keras.Model, start: Trained, report: Report) -> None:
-    new = trained.take_over(model, start.network)
+def _begin_with(model: keras.Model, preset: Preset, start: Trained, report: Report) -> None:
+    new = models.begin(preset.architecture, model, preset.model, start.network, start.preset.model)
     if len(new) == len(model.weights):
         raise ModelError(f"{start.run}: none of its weights fits this preset: its architecture is another")
     rest = f", but for {', '.join(new)}: these begin at random" if new else ""
