@@ -11,7 +11,7 @@ from tfwavesep.errors import ConfigError
 from tfwavesep.models import cascade, ensemble, unet
 from tfwavesep.models._shortened import shortened
 from tfwavesep.models.ensemble import Member
-from tfwavesep.models.unet_wavenet import Config, Parted, VoiceMask
+from tfwavesep.models.unet_wavenet import Config, VoiceLeft
 
 STEMS = ("vocals", "drums", "bass", "other")
 BANDS: dict[str, Any] = {"size": 64, "hop": 32, "groups": 2, "bands": ((4, 2), (4, 2)), "filters": 4, "stacks": 1}
@@ -112,22 +112,13 @@ def wavenet_context(config: Config) -> int:
 
 def test_bins_come_in_pairs_and_those_above_get_the_mean() -> None:
     logits = np.random.default_rng(2).normal(size=(1, 3, 4, 2 * 2)).astype(np.float32)
-    mask = np.asarray(VoiceMask(8)(logits))
-    assert mask.shape == (1, 2, 4, 8)
+    left = np.asarray(VoiceLeft(8)(logits))
+    assert left.shape == (1, 2, 4, 8)
     for row in range(3):
         for place in range(2):
-            expected = 1 / (1 + np.exp(-logits[0, row, :, 2 * place : 2 * place + 2].T))
-            np.testing.assert_allclose(mask[0, :, :, 2 * row + place], expected, rtol=1e-5)
-    np.testing.assert_allclose(mask[..., 6:], mask[..., :6].mean(-1, keepdims=True).repeat(2, -1), rtol=1e-5)
-
-
-def test_parts_are_the_whole() -> None:
-    shares, real, imaginary = np.random.default_rng(3).uniform(size=(3, 1, 2, 4, 8)).astype(np.float32)
-    voice_real, voice_imaginary, real_rest, imaginary_rest = map(np.asarray, Parted()(shares, real, imaginary))
-    np.testing.assert_allclose(voice_real, shares * real)
-    np.testing.assert_allclose(voice_imaginary, shares * imaginary)
-    np.testing.assert_allclose(voice_real + real_rest, real, rtol=1e-6)
-    np.testing.assert_allclose(voice_imaginary + imaginary_rest, imaginary, rtol=1e-6)
+            expected = 1 / (1 + np.exp(logits[0, row, :, 2 * place : 2 * place + 2].T))
+            np.testing.assert_allclose(left[0, :, :, 2 * row + place], expected, rtol=1e-5)
+    np.testing.assert_allclose(left[..., 6:], left[..., :6].mean(-1, keepdims=True).repeat(2, -1), rtol=1e-5)
 
 
 def _published(levels: int, offsets: bool) -> tuple[unet.Config, keras.Model]:

@@ -128,13 +128,13 @@ def build(config: Config) -> keras.Model:
     mixture = keras.Input((None, config.channels), name="mixture")
     spectrum = STFT(config.size, config.hop, name="stft")(mixture)
     heard = Magnitudes(config.bins, config.hop, name="magnitudes")(*spectrum)
-    mask = VoiceMask(config.size // 2, name="voice_mask")(_unet(heard, config))
-    *voice, real, imaginary = Parted(name="parted")(mask, *(crop(part, config.heard) for part in spectrum))
-    rest = real, imaginary
+    left = VoiceLeft(config.size // 2, name="voice_left")(_unet(heard, config))
+    seen = [crop(part, config.heard) for part in spectrum]
+    rest = [layers.Multiply(dtype="float32", name=f"rest_{number}")([left, part]) for number, part in enumerate(seen)]
     shares = shares_of(BandLevels(config.bands, config.groups, name="levels")(*rest), config)
-    voice, rest = ([crop(part, config.edges) for part in parts] for parts in (voice, rest))
+    whole, rest = ([crop(part, config.edges) for part in parts] for parts in (seen, rest))
     masked = Masking(config.bands, config.groups, name="masking")(shares, *rest)
-    spectra = [_first_with(*parts) for parts in zip(voice, masked, strict=True)]
+    spectra = [_with_voice(*parts) for parts in zip(whole, rest, masked, strict=True)]
     return keras.Model(mixture, sounding(config, mixture, spectra), name="unet_wavenet")
 
 
@@ -156,10 +156,10 @@ def begin(network: keras.Model, config: Config, other: keras.Model, other_config
     return sorted(missing)
 
 
-def _first_with(voice: Any, masked: Any) -> Any:
-    """Masked spectra, to the first stem's channels of which the voice is added."""
-    channels = voice.shape[1]
-    return ops.concatenate([voice + masked[:, :channels], masked[:, channels:]], axis=1)
+def _with_voice(whole: Any, rest: Any, masked: Any) -> Any:
+    """Masked spectra of the rest; to those of the first stem what the rest lacks of the whole is added."""
+    channels = whole.shape[1]
+    return ops.concatenate([whole - rest + masked[:, :channels], masked[:, channels:]], axis=1)
 
 
 def _unet(magnitudes: Any, config: Config) -> Any:
@@ -191,11 +191,12 @@ def _unet(magnitudes: Any, config: Config) -> Any:
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
-class VoiceMask(FrameByFrame):
-    """How much of each bin is voice, in 0..1; above the bins that are known, the mean over these.
+class VoiceLeft(FrameByFrame):
+    """What each bin keeps when the voice is taken out, in 0..1; above the bins that are known, the mean over these.
 
     Shape:
-        `(batch, known bins / 2, frames, 2 * channels)`, bins in pairs, to `(batch, channels, frames, bins)`.
+        `(batch, known bins / 2, frames, 2 * channels)`, bins in pairs, the more the more voice, to
+        `(batch, channels, frames, bins)`.
 
     Args:
         bins: of the spectrogram.
@@ -207,31 +208,11 @@ class VoiceMask(FrameByFrame):
 
     def call(self, x: Any) -> Any:
         batch, rows, frames, features = ops.shape(x)
-        x = ops.reshape(ops.sigmoid(x), (batch, rows, frames, PAIR, features // PAIR))
-        mask = ops.reshape(ops.transpose(x, (0, 4, 2, 1, 3)), (batch, features // PAIR, frames, PAIR * rows))
+        x = ops.reshape(ops.sigmoid(-x), (batch, rows, frames, PAIR, features // PAIR))
+        left = ops.reshape(ops.transpose(x, (0, 4, 2, 1, 3)), (batch, features // PAIR, frames, PAIR * rows))
         missing = self.bins - PAIR * rows
-        above = ops.tile(ops.mean(mask, axis=-1, keepdims=True), (1, 1, 1, missing))
-        return ops.concatenate([mask, above], axis=-1) if missing else mask
+        above = ops.tile(ops.mean(left, axis=-1, keepdims=True), (1, 1, 1, missing))
+        return ops.concatenate([left, above], axis=-1) if missing else left
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"bins": self.bins}
-
-
-@keras.saving.register_keras_serializable(package="tfwavesep")
-class Parted(FrameByFrame):
-    """A spectrogram in two: what a mask gives of it, and the rest.
-
-    Shape:
-        shares, real and imaginary part, all `(batch, channels, frames, bins)`, to real and imaginary part of what the
-        shares give, then those of the rest.
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "dtype": "float32"})
-
-    def call(self, shares: Any, real: Any, imaginary: Any) -> tuple[Any, Any, Any, Any]:
-        taken_real, taken_imaginary = shares * real, shares * imaginary
-        return taken_real, taken_imaginary, real - taken_real, imaginary - taken_imaginary
-
-    def compute_output_shape(self, shares_shape: Any, real_shape: Any, imaginary_shape: Any) -> Any:
-        return (real_shape,) * 4
