@@ -40,6 +40,7 @@ def test_the_context_is_where_gradients_end(changed: dict[str, Any]) -> None:
     import tensorflow as tf
 
     config = dataclasses.replace(SMALL, **changed)
+    keras.utils.set_random_seed(1)
     network = models.build("unet_wavenet", config)
     for layer in network.layers:
         if isinstance(layer, keras.layers.Conv2D):  # of the U-Net: what is negative would be cut off

@@ -8,6 +8,7 @@ left out remains what they give on average: a training has to mend that.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import keras
@@ -50,43 +51,55 @@ def shortened(published: keras.Model, stem: str, levels: int) -> Iterator[tuple[
         stem: which of its U-Nets.
         levels: of the shorter one, at most as many as the published one has.
     """
-
-    def layer(name: str) -> keras.Layer:
-        return published.get_layer(f"{stem}_{name}")
-
-    def weights(name: str) -> Weights:
-        return [np.asarray(each) for each in layer(name).get_weights()]
-
-    def normalised(name: str) -> Part:
-        gamma, beta, mean, variance = weights(name)
-        scale = gamma / np.sqrt(variance + layer(name).epsilon)
-        return Part(scale, beta - mean * scale)
-
-    encoded = [normalised(f"normalised{level}") for level in range(1, levels)]
-    encoded.append(Part(*_like(np.eye(2)[0], weights(f"conv{levels}")[1])))
+    source = _Published(published, stem)
+    encoded = [source.normalised(f"normalised{level}") for level in range(1, levels)]
+    encoded.append(_as_it_is(levels, source))
     for level, (scale, offset, _) in enumerate(encoded, start=1):
-        kernel, bias = weights(f"conv{level}")
+        kernel, bias = source.weights(f"conv{level}")
         kernel = _on_every_second_frame(kernel) if level == 1 else kernel
         yield f"conv{level}", [kernel * scale, bias * scale + offset]
-    for level in reversed(range(levels)):
-        kernel, bias = weights(f"up{level}")
-        parts = [_undone(encoded[level])]
-        if level + 1 < levels:
-            parts.append(normalised(f"up_normalised{level + 1}"))
-        elif kernel.shape[-1] > len(encoded[level].scale):
-            _, beta, *_ = weights(f"up_normalised{level + 1}")
-            parts.append(Part(0 * beta, beta, is_kept=False))
-        if level:
-            yield f"up{level}", _folded(kernel, bias, parts, 1 / SPREAD)
-        else:
-            kernel, bias = _folded(_between_frames(kernel), np.repeat(bias, len(ROWS)), parts, 1.0)
-            yield "half", [np.swapaxes(kernel, 2, 3), bias]
-    yield "last", _last(*weights("last"), normalised("up_normalised0"))
+    for level in reversed(range(1, levels)):
+        kernel, bias = source.weights(f"up{level}")
+        yield f"up{level}", _folded(kernel, bias, _merged(encoded, level, source), 1 / SPREAD)
+    kernel, bias = source.weights("up0")
+    kernel, bias = _folded(_between_frames(kernel), np.repeat(bias, len(ROWS)), _merged(encoded, 0, source), 1.0)
+    yield "half", [np.swapaxes(kernel, 2, 3), bias]
+    kernel, bias = source.weights("last")
+    yield "last", _last(kernel, bias, source.normalised("up_normalised0"))
 
 
-def _like(pair: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    one, zero = (np.full_like(bias, value) for value in pair)
-    return one, zero
+@dataclass(frozen=True)
+class _Published:
+    """One stem's U-Net in a published network."""
+
+    network: keras.Model
+    stem: str
+
+    def weights(self, name: str) -> Weights:
+        return [np.asarray(each) for each in self.network.get_layer(f"{self.stem}_{name}").get_weights()]
+
+    def normalised(self, name: str) -> Part:
+        gamma, beta, mean, variance = self.weights(name)
+        scale = gamma / np.sqrt(variance + self.network.get_layer(f"{self.stem}_{name}").epsilon)
+        return Part(scale, beta - mean * scale)
+
+
+def _as_it_is(level: int, source: _Published) -> Part:
+    """The coarsest level's features, which are decoded as its convolution makes them."""
+    _, bias = source.weights(f"conv{level}")
+    return Part(np.ones_like(bias), np.zeros_like(bias))
+
+
+def _merged(encoded: Sequence[Part], level: int, source: _Published) -> list[Part]:
+    """What comes into the convolution that makes a level of the decoder: the encoder's features, and those of the
+    coarser level of the decoder, if there is one here or there."""
+    parts = [_undone(encoded[level])]
+    if level + 1 < len(encoded):
+        parts.append(source.normalised(f"up_normalised{level + 1}"))
+    elif source.weights(f"up{level}")[0].shape[-1] > len(encoded[level].scale):
+        _, beta, *_ = source.weights(f"up_normalised{level + 1}")
+        parts.append(Part(0 * beta, beta, is_kept=False))
+    return parts
 
 
 def _undone(part: Part) -> Part:

@@ -168,26 +168,38 @@ def _unet(magnitudes: Any, config: Config) -> Any:
 
     "Same" convolutions pad along frequency; along time what they made of zeros is cut off.
     """
-    x, skips = magnitudes, []
-    for level, filters in enumerate(config.levels, start=1):
-        taps, strides = (FIRST_TAPS, (2, 1)) if level == 1 else (KERNEL, 2)
-        if skips:
-            x = layers.LeakyReLU(negative_slope=0.2, name=f"active{level - 1}")(x)
-        x = layers.Conv2D(filters, (KERNEL, taps), strides, padding="same", name=f"conv{level}")(x)
-        x = Cut(1, 1, name=f"encoded{level}")(x)
-        skips.append(x)
-    for level in reversed(range(1, len(config.levels))):
-        (first, last), (next_first, next_last) = config.decoded[level], config.decoded[level - 1]
-        x = Doubling(config.levels[level - 1], name=f"up{level}")(x)
-        x = Cut(next_first - 2 * first, 2 * last + 1 - next_last, name=f"decoded{level}")(x)
-        x = layers.ReLU(name=f"up_active{level}")(x)
-        (first, last), (kept_first, kept_last) = config.encoded[level], config.decoded[level - 1]
-        skip = Cut(kept_first - first, last - kept_last, name=f"skip{level}")(skips[level - 1])
-        x = layers.Concatenate(name=f"merged{level}")([skip, x])
+    x = _decode(_encode(magnitudes, config), config)
     x = layers.Conv2D(PAIR, (3, HALF_TAPS), padding="same", activation="relu", name="half")(x)
     x = Cut(0, HALF_TAPS - 1, name="half_whole")(x)
     x = layers.Conv2D(PAIR * config.channels, (LAST_ROWS, LAST_TAPS), padding="same", name="last")(x)
     return Cut(LAST_TAPS // 2 - 1, LAST_TAPS // 2, name="last_whole")(x)
+
+
+def _encode(x: Any, config: Config) -> list[Any]:
+    """What each level makes of magnitudes, from the finest to the coarsest."""
+    levels: list[Any] = []
+    for level, filters in enumerate(config.levels, start=1):
+        if levels:
+            x = layers.LeakyReLU(negative_slope=0.2, name=f"active{level - 1}")(x)
+        taps, strides = (KERNEL, 2) if levels else (FIRST_TAPS, (2, 1))
+        x = layers.Conv2D(filters, (KERNEL, taps), strides, padding="same", name=f"conv{level}")(x)
+        x = Cut(1, 1, name=f"encoded{level}")(x)
+        levels.append(x)
+    return levels
+
+
+def _decode(levels: list[Any], config: Config) -> Any:
+    """What the coarsest level makes with each finer one, down to the finest, where both are side by side."""
+    x = levels[-1]
+    for level in reversed(range(1, len(levels))):
+        (first, last), (finer_first, finer_last) = config.decoded[level], config.decoded[level - 1]
+        x = Doubling(config.levels[level - 1], name=f"up{level}")(x)
+        x = Cut(finer_first - 2 * first, 2 * last + 1 - finer_last, name=f"decoded{level}")(x)
+        x = layers.ReLU(name=f"up_active{level}")(x)
+        (first, last) = config.encoded[level]
+        skip = Cut(finer_first - first, last - finer_last, name=f"skip{level}")(levels[level - 1])
+        x = layers.Concatenate(name=f"merged{level}")([skip, x])
+    return x
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")
