@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    import rich.progress
+
     from tfwavesep.batch import Job, Manifest, Outcome
 
 
@@ -28,9 +30,6 @@ class Progress:
     """
 
     def __init__(self, songs: int, to_do: int, manifest: "Manifest | None" = None) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
-
         self.unheard = ""
         self.done: list[Outcome] = []
         self.failed: list[Outcome] = []
@@ -40,19 +39,24 @@ class Progress:
         self._past = 0.0
         self._started = self._measured = 0
         self._length = 0.0
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[shown]}"))
-        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._bar.add_task("", total=None, shown="")
+        self._bar = _bar() if sys.stderr and sys.stderr.isatty() else None
 
     def __enter__(self) -> "Progress":
-        self._bar.start()
+        self._start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        self._stop()
+
+    def _start(self) -> None:
+        if self._bar:
+            self._bar.start()
+
+    def _stop(self) -> None:
+        if self._bar:
+            self._bar.stop()
 
     def progressed(self, job: "Job", seconds: float, length: float | None) -> None:
         """So many seconds of a song are done, of so many if that is known."""
@@ -62,8 +66,8 @@ class Progress:
             self._measured += bool(length)
             self._length += length or 0.0
         self._under_way[name] = seconds
-        if not self._bar.disable:
-            self._show()
+        if self._bar:
+            self._show(self._bar)
 
     def finished(self, outcome: "Outcome") -> None:
         """A song is finished, well or not."""
@@ -94,15 +98,15 @@ class Progress:
         self._say(f"{self._songs} songs: {done} done ({rate}), {others}", err=True)
 
     def _say(self, line: str, err: bool = False) -> None:
-        self._bar.stop()
+        self._stop()
         try:
             click.echo(printable(line), err=err)
         except OSError as error:
             if not err:
                 self.unheard = unheard(error)
-        self._bar.start()
+        self._start()
 
-    def _show(self) -> None:
+    def _show(self, bar: "rich.progress.Progress") -> None:
         done, took = self._past + sum(self._under_way.values()), time.monotonic() - self._began
         total = self._length / self._measured * self._to_do if self._measured else None
         rate = done / took if took else 0.0
@@ -110,7 +114,19 @@ class Progress:
         songs = f"song {self._started} of {self._to_do}" if self._to_do > 1 else "separating"
         failed = f", {len(self.failed)} failed" if self.failed else ""
         shown = f"{clock(done)}{f' of {clock(total)}' if total else ''} of audio, {rate:.1f} x real time{left}{failed}"
-        self._bar.update(self._task, description=songs, completed=done, total=total, shown=shown)
+        bar.update(bar.task_ids[0], description=songs, completed=done, total=total, shown=shown)
+
+
+def _bar() -> "rich.progress.Progress":
+    """A bar for a terminal. Where there is none the library that draws it, a tenth of the command's start, is not
+    loaded."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[shown]}"))
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar.add_task("", total=None, shown="")
+    return bar
 
 
 def unheard(error: OSError) -> str:

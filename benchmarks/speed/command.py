@@ -31,6 +31,9 @@ from tfwavesep.separation.streaming import Piece, Resampler
 from tfwavesep.stemfiles import Choice, stem_files
 
 SONG_SECONDS, RATE, CHANNELS = 240, 44100, 2
+UNSET = ("OMP_NUM_THREADS", "PYTHONDONTWRITEBYTECODE")
+"""Variables that the command runs without, whoever measures it: an installed package has its bytecode."""
+
 MOST_MEMORY = 250
 SHARE = 60
 """The command is to take at most one part in so many of the song's length."""
@@ -52,7 +55,7 @@ def separate(song: Path, folder: Path, cores: int, model: str = "default", *opti
         seconds from its start to its end; core-seconds that it used; MB that it took at most.
     """
     command = [sys.executable, "-m", "tfwavesep_cli", "separate", str(song), "-o", str(folder), "-m", model]
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    environment = {name: value for name, value in os.environ.items() if name not in UNSET}
     began = time.perf_counter()
     process = subprocess.Popen(
         [*command, "--overwrite", *options],
