@@ -44,7 +44,7 @@ FOURIER = r"(^|[/;])(inverse_)?stft(_\d+)?/"
 """Operations of Fourier transforms, by the names of their outputs. Their small matrices stay exact: rounded, they would
 let what is loud in one bin leak into the quiet ones."""
 
-ENDS = r"(^|[/;])(levels|decoder|shares|masking)(_\d+)?/"
+ENDS = r"(^|[/;])(levels|decoder|shares|masking|voice_left)(_\d+)?/"
 """Operations between a Fourier transform and a network, and the network and the inverse: in int8 they would be no
 faster, but numbers would have to be moved there and back, several times."""
 
