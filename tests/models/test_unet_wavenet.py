@@ -179,8 +179,9 @@ def test_a_deeper_network_gives_what_its_coarsest_levels_give_on_average() -> No
     np.testing.assert_allclose(weights["up2"][1], bias + (kernel[..., 4:] @ beta).sum((0, 1)) / 4, rtol=1e-4)
 
 
-def test_it_begins_with_a_cascade(noise: np.ndarray) -> None:
-    """With the U-Net of its first stem, and with the first of the networks that divide the rest."""
+@pytest.fixture(scope="module")
+def behind_spleeter() -> tuple[cascade.Config, keras.Model]:
+    """A U-Net of three levels, and two WaveNets behind it."""
     first, published = _published(3, offsets=True)
     sizes = {name: value for name, value in vars(_wavenet(SMALL)).items() if name in BANDS} | {"dilations": 2}
     member = Member(architecture="banded_wavenet", sizes=sizes)
@@ -193,16 +194,32 @@ def test_it_begins_with_a_cascade(noise: np.ndarray) -> None:
         divided="accompaniment",
         second=Member(architecture="ensemble", sizes={"stems": STEMS, "members": [dataclasses.asdict(member)] * 2}),
     )
-    wavenets = models.build("ensemble", second)
-    both = cascade.join(config, [published, wavenets])
+    return config, cascade.join(config, [published, models.build("ensemble", second)])
+
+
+def test_it_begins_with_a_cascade(behind_spleeter: tuple[cascade.Config, keras.Model]) -> None:
+    """With the U-Net of its first stem, and with the first of the networks that divide the rest."""
+    config, both = behind_spleeter
     one = dataclasses.replace(SMALL, levels=(2, 3, 4))
     network = models.build("unet_wavenet", one)
     assert models.begin("unet_wavenet", network, one, both, config) == []
-    for name, weights in shortened(published, "vocals", 3):
+    for name, weights in shortened(both.get_layer("first"), "vocals", 3):
         for here, there in zip(network.get_layer(name).get_weights(), weights, strict=True):
             np.testing.assert_array_equal(here, there)
-    encoder = ensemble.networks(second, wavenets)[0].get_layer("encoder")
-    np.testing.assert_array_equal(network.get_layer("encoder").get_weights()[0], encoder.get_weights()[0])
+    wavenet, _ = ensemble.networks(config.parts_in_order[1], both.get_layer("second"))
+    encoder = wavenet.get_layer("encoder").get_weights()[0]
+    np.testing.assert_array_equal(network.get_layer("encoder").get_weights()[0], encoder)
+
+
+def test_a_cascade_with_fewer_levels_gives_its_wavenet_alone(
+    behind_spleeter: tuple[cascade.Config, keras.Model],
+) -> None:
+    config, both = behind_spleeter
+    deeper = dataclasses.replace(SMALL, levels=(2, 2, 2, 3))
+    network = models.build("unet_wavenet", deeper)
+    left = models.begin("unet_wavenet", network, deeper, both, config)
+    kinds = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
+    assert {path.split("/")[0] for path in left} == {each.name for each in network.layers if isinstance(each, kinds)}
 
 
 def _sizes(config: unet.Config) -> dict[str, Any]:

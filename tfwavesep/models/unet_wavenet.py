@@ -140,14 +140,17 @@ def build(config: Config) -> keras.Model:
 
 def begin(network: keras.Model, config: Config, other: keras.Model, other_config: ModelConfig) -> list[str]:
     """See `models.begin`. Beside its like this network can begin with a cascade of a U-Net, of which it takes the first
-    stem's, shortened, and of a WaveNet on bands, or an ensemble of them, of which it takes the first."""
-    if not isinstance(other_config, cascade.Config) or not isinstance(other_config.parts_in_order[0], unet.Config):
+    stem's, shortened, if it has as many levels, and of a WaveNet on bands, or an ensemble of them, of which it takes
+    the first."""
+    if not isinstance(other_config, cascade.Config):
         return take_over(network, other)
     first, second = other_config.parts_in_order
     wavenet = other.get_layer("second")
     if isinstance(second, ensemble.Config):
         wavenet = ensemble.networks(second, wavenet)[0]
     missing = set(take_over(network, wavenet))
+    if not isinstance(first, unet.Config) or len(first.filters) < len(config.levels):
+        return sorted(missing)
     for name, weights in shortened(other.get_layer("first"), first.stems[0], len(config.levels)):
         layer = network.get_layer(name)
         if [each.shape for each in weights] == [tuple(each.shape) for each in layer.weights]:
