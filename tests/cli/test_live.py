@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ctypes.util import find_library
 from importlib.util import find_spec
 from pathlib import Path
@@ -50,8 +50,9 @@ def song(tmp_path: Path) -> np.ndarray:
 
 
 @pytest.fixture
-def start(tmp_path: Path, song: np.ndarray) -> Start:
-    """The command beside these devices alone, as a process of its own: PortAudio looks for devices once."""
+def start(tmp_path: Path, song: np.ndarray) -> Iterator[Start]:
+    """The command beside these devices alone, as a process of its own: PortAudio looks for devices once. None plays on
+    when its test has failed."""
     if not (find_spec("sounddevice") and find_library("portaudio")):
         pytest.skip("live: needs pip install 'tfwavesep[live]', and libportaudio2")
     if not sys.platform.startswith("linux"):
@@ -62,9 +63,19 @@ def start(tmp_path: Path, song: np.ndarray) -> Start:
         command = [sys.executable, "-m", "tfwavesep_cli", "live", *map(str, arguments)]
         environment = {**os.environ, "ALSA_CONFIG_PATH": str(tmp_path / "asoundrc")}
         pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, env=environment, **pipes)
+        begun.append(subprocess.Popen(command, env=environment, preexec_fn=_to_be_interrupted, **pipes))
+        return begun[-1]
 
-    return begin
+    begun: list[subprocess.Popen[str]] = []
+    yield begin
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+def _to_be_interrupted() -> None:
+    """Though the tests may run in a shell's background, where interruptions are ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_devices_are_listed(start: Start) -> None:
