@@ -18,6 +18,7 @@ from keras import layers, ops
 from tfwavesep.errors import require
 from tfwavesep.layers import STFT, FrameByFrame, InverseSTFT, convolve, crop, gated_stacks, transformable
 from tfwavesep.models._config import ModelConfig
+from tfwavesep.models._sounding import sounding
 
 Bands = Sequence[Sequence[int]]
 """From the lowest bin up: (how many bands, how many bins each of a band's groups has)."""
@@ -177,29 +178,8 @@ def mean(config: Config, networks: Sequence[keras.Model]) -> keras.Model:
 def _divided(config: Config, mixture: Any, spectrum: Sequence[Any], shares: Any) -> Any:
     """The mixture's spectrum divided by the shares of its groups of bins; the last stem is what the others leave."""
     centres = [crop(part, config.edges) for part in spectrum]
-    return sounding(config, mixture, Masking(config.bands, config.groups, name="masking")(shares, *centres))
-
-
-def sounding(config: Config, mixture: Any, spectra: Sequence[Any]) -> Any:
-    """Stems of spectra: all that are given, and as the last one what they leave of the mixture.
-
-    Args:
-        config: says the Fourier transform, and how much of the mixture lies before and after the stems.
-        mixture: `(batch, time, channels)`.
-        spectra: real and imaginary part, each `(batch, (stems - 1) * channels, frames, size / 2)`.
-
-    Returns:
-        `(batch, stems, time - context - lookahead, channels)`.
-    """
-    given = len(config.stems) - 1
-    estimates = InverseSTFT(config.size, config.hop, name="inverse_stft")(*spectra)
-    estimates = layers.Reshape((given, config.channels, -1), dtype="float32", name="by_stem")(estimates)
-    estimates = layers.Permute((1, 3, 2), dtype="float32", name="estimates")(estimates)
-    sides = (config.context, config.lookahead)
-    kept = layers.Cropping1D(sides, dtype="float32", name="kept_mixture")(mixture)
-    kept = layers.Reshape((1, -1, config.channels), dtype="float32", name="kept_row")(kept)
-    rest = kept - ops.sum(estimates, axis=1, keepdims=True)
-    return layers.Concatenate(axis=1, dtype="float32", name="stems")([estimates, rest])
+    spectra = Masking(config.bands, config.groups, name="masking")(shares, *centres)
+    return sounding(config, InverseSTFT(config.size, config.hop, name="inverse_stft"), mixture, spectra)
 
 
 def _split_bins(x: Any, bands: Bands, groups: int, by_group: bool) -> list[Any]:

@@ -15,6 +15,7 @@ from keras import layers, ops
 from tfwavesep.errors import ConfigError, one_of, require
 from tfwavesep.layers import MEAN_SQUARE, STFT, Cut, InverseSTFT, crop, magnitude, transformable
 from tfwavesep.models._config import ModelConfig
+from tfwavesep.models._sounding import sounding
 
 KERNEL = 5
 """Taps of the convolutions that halve and double the resolution, along time and along frequency."""
@@ -34,6 +35,20 @@ EXTENSIONS = ("zeros", "average")
 
 Span = tuple[int, int]
 """The first and the last frame of a tensor."""
+
+
+def decoded_from(span: Span) -> Span:
+    """The frames of half the resolution that a convolution which doubles it needs: it puts `KERNEL` frames, from
+    `2 i - 1` on, where frame i was."""
+    first, last = span
+    return -((KERNEL - 2 - first) // 2), (last + 1) // 2
+
+
+def encoded_from(span: Span) -> Span:
+    """The frames of twice the resolution that a convolution which halves it needs: it makes frame i of `KERNEL` frames,
+    from `2 i - 1` on."""
+    first, last = span
+    return 2 * first - 1, 2 * last + KERNEL - 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,24 +114,19 @@ class Config(ModelConfig):
         Frame 0 begins a grid of frames, of pairs of frames, of pairs of these and so on. As published it stands one
         frame's length before the song. So one block's first sample is that of frame `overlap`, and is in the
         `overlap - 1` frames before it too.
-
-        A convolution that doubles the resolution puts `KERNEL` frames, from `2 i - 1` on, where frame i was.
         """
         around = LAST_DILATION * (LAST_TAPS - 1) // 2
         spans = [(1 - around, self.block_frames + self.overlap - 1 + around)]
         for _ in self.filters:
-            first, last = spans[-1]
-            spans.append((-((KERNEL - 2 - first) // 2), (last + 1) // 2))
+            spans.append(decoded_from(spans[-1]))
         return tuple(spans)
 
     @cached_property
     def encoded(self) -> tuple[Span, ...]:
-        """What the encoder makes for that. A convolution that halves the resolution makes frame i of `KERNEL` frames,
-        from `2 i - 1` on."""
+        """What the encoder makes for that."""
         spans = [self.decoded[-1]]
         for _ in self.filters:
-            first, last = spans[0]
-            spans.insert(0, (2 * first - 1, 2 * last + KERNEL - 2))
+            spans.insert(0, encoded_from(spans[0]))
         return tuple(spans)
 
     @property
@@ -210,13 +220,7 @@ def _masked(config: Config, mixture: Any, spectrum: Sequence[Any], masks: Any, s
     """The mixture divided by masks on its spectrum; the last stem is what the others leave of it."""
     masked = len(config.stems) - 1
     spectra = [masks * ops.tile(crop(part, surplus), (1, masked, 1, 1)) for part in spectrum]
-    estimates = InverseSTFT(config.size, config.hop, power=2, name="inverse_stft")(*spectra)
-    estimates = layers.Reshape((masked, config.channels, -1), dtype="float32", name="by_stem")(estimates)
-    estimates = layers.Permute((1, 3, 2), dtype="float32", name="estimates")(estimates)
-    kept = layers.Cropping1D(config.context, dtype="float32", name="kept_mixture")(mixture)
-    kept = layers.Reshape((1, -1, config.channels), dtype="float32", name="kept_row")(kept)
-    rest = kept - ops.sum(estimates, axis=1, keepdims=True)
-    return layers.Concatenate(axis=1, dtype="float32", name="stems")([estimates, rest])
+    return sounding(config, InverseSTFT(config.size, config.hop, power=2, name="inverse_stft"), mixture, spectra)
 
 
 @keras.saving.register_keras_serializable(package="tfwavesep")

@@ -14,12 +14,13 @@ import keras
 from keras import layers, ops
 
 from tfwavesep.errors import require
-from tfwavesep.layers import STFT, Cut, FrameByFrame, crop
+from tfwavesep.layers import STFT, Cut, FrameByFrame, InverseSTFT, crop
 from tfwavesep.models import ModelConfig, banded_wavenet, cascade, ensemble, unet
 from tfwavesep.models._shortened import shortened
+from tfwavesep.models._sounding import sounding
 from tfwavesep.models._weights import take_over
-from tfwavesep.models.banded_wavenet import BandLevels, Masking, shares_of, sounding
-from tfwavesep.models.unet import KERNEL, Doubling, Magnitudes, Span
+from tfwavesep.models.banded_wavenet import BandLevels, Masking, shares_of
+from tfwavesep.models.unet import KERNEL, Doubling, Magnitudes, Span, decoded_from, encoded_from
 
 FIRST_TAPS = 3
 """Frames that the U-Net's first convolution spans; it halves the resolution in frequency alone."""
@@ -74,25 +75,19 @@ class Config(banded_wavenet.Config):
     @cached_property
     def decoded(self) -> tuple[Span, ...]:
         """What the decoder makes for the WaveNet to see what it needs for one block, from the finest level to the
-        coarsest: which frames.
-
-        A convolution that doubles the resolution puts `KERNEL` frames, from `2 i - 1` on, where frame i was.
-        """
+        coarsest: which frames."""
         before, after = LAST_TAPS // 2 - 1 + HALF_TAPS - 1, LAST_TAPS // 2
         spans = [(-self.edges[0] - before, self.block_end + self.edges[1] + after)]
         for _ in self.levels[1:]:
-            first, last = spans[-1]
-            spans.append((-((KERNEL - 2 - first) // 2), (last + 1) // 2))
+            spans.append(decoded_from(spans[-1]))
         return tuple(spans)
 
     @cached_property
     def encoded(self) -> tuple[Span, ...]:
-        """What the encoder makes for that, after the frames themselves. A convolution that halves the resolution makes
-        frame i of `KERNEL` frames, from `2 i - 1` on."""
+        """What the encoder makes for that, after the frames themselves."""
         spans = [self.decoded[-1]]
         for _ in self.levels[1:]:
-            first, last = spans[0]
-            spans.insert(0, (2 * first - 1, 2 * last + KERNEL - 2))
+            spans.insert(0, encoded_from(spans[0]))
         first, last = spans[0]
         return ((first - FIRST_TAPS // 2, last + FIRST_TAPS // 2), *spans)
 
@@ -135,7 +130,8 @@ def build(config: Config) -> keras.Model:
     whole, rest = ([crop(part, config.edges) for part in parts] for parts in (seen, rest))
     masked = Masking(config.bands, config.groups, name="masking")(shares, *rest)
     spectra = [_with_voice(*parts) for parts in zip(whole, rest, masked, strict=True)]
-    return keras.Model(mixture, sounding(config, mixture, spectra), name="unet_wavenet")
+    inverse = InverseSTFT(config.size, config.hop, name="inverse_stft")
+    return keras.Model(mixture, sounding(config, inverse, mixture, spectra), name="unet_wavenet")
 
 
 def begin(network: keras.Model, config: Config, other: keras.Model, other_config: ModelConfig) -> list[str]:
