@@ -50,7 +50,7 @@ def test_the_context_is_where_gradients_end(changed: dict[str, Any]) -> None:
     mixture = tf.constant(np.random.default_rng(1).normal(0, 0.3, (1, length, 2)), tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(mixture)
-        stems = network(mixture)
+        stems = network(mixture, training=True)
         middle = tf.reduce_sum(stems[:, :, config.block : 2 * config.block] ** 2)
     seen = np.flatnonzero(np.abs(tape.gradient(middle, mixture)).max((0, 2)))
     # What lies further than a hop within may weigh too little to be seen: a window's ends.
@@ -75,10 +75,11 @@ def test_stems_sum_to_the_mixture_and_silence_stays_silent(noise: np.ndarray) ->
     assert not np.asarray(network(0 * noise)).any()
 
 
-def test_the_released_sizes_see_three_seconds_at_most() -> None:
-    config = load_preset("unet_wavenet").model
-    assert max(config.context, config.lookahead) <= 3 * config.sample_rate
-    assert config.block == 8 * 2048
+def test_the_default_model_is_small_and_sees_three_seconds_at_most() -> None:
+    preset = load_preset("default")
+    assert models.build(preset.architecture, preset.model).count_params() < 1_500_000
+    assert max(preset.model.context, preset.model.lookahead) <= 3 * preset.model.sample_rate
+    assert preset.model.block == 8 * 2048
 
 
 def test_all_of_a_full_mask_is_voice_and_nothing_of_an_empty_one(noise: np.ndarray) -> None:
