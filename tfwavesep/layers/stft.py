@@ -23,10 +23,6 @@ from tfwavesep.layers.steps import Recall
 MEAN_SQUARE = {1: 1 / 2, 2: 3 / 8}
 """Of the window, by its power: times the overlap, what frames sum to where it is applied twice."""
 
-TOGETHER = 2
-"""Channels that are transformed back at a time: those of one stem, mostly. What six of them take on the way is more
-than caches hold."""
-
 
 class _Transform(layers.Layer):
     """What both directions share: the grid, the window and the tables. Always float32."""
@@ -155,8 +151,9 @@ class InverseSTFT(_Transform):
         self.scale = np.where(np.arange(size // 2) == 0, 1 / size, 2 / size).astype(np.float32)
 
     def call(self, real: Any, imaginary: Any, training: bool = False) -> Any:
-        pieces = zip(_together(real), _together(imaginary), strict=True)
-        return ops.concatenate([self._added(self._frames(*piece), training) for piece in pieces], axis=1)
+        # Channel by channel: what all of them take on the way is more than caches hold.
+        parts = zip(*(ops.split(part, part.shape[1], axis=1) for part in (real, imaginary)), strict=True)
+        return ops.concatenate([self._added(self._frames(*part), training) for part in parts], axis=1)
 
     def step(self, recall: Recall, real: Any, imaginary: Any) -> Any:
         """Sound that no later frame reaches: it ends `size - hop` samples before the last frame."""
@@ -198,11 +195,6 @@ class InverseSTFT(_Transform):
         bins = ops.transpose(bins, (0, 2, 1))
         front, rear = ops.split(bins, [self.slow // 2 + 1], axis=1)
         return front, ops.pad(ops.flip(rear, axis=1), [[0, 0], [1, 1], [0, 0]])
-
-
-def _together(part: Any) -> list[Any]:
-    """A spectrogram `(batch, channels, frames, bins)` in pieces of `TOGETHER` channels."""
-    return [part[:, first : first + TOGETHER] for first in range(0, part.shape[1], TOGETHER)]
 
 
 def _product(x: Any, matrix: np.ndarray) -> Any:
