@@ -228,6 +228,7 @@ def test_one_model_of_two_that_work_one_after_the_other(model: Path, run: Run, t
     about, one = config_of(tmp_path / "both"), config_of(model)
     assert (about["architecture"], about["licence"]) == ("cascade", "CC0")
     assert about["context"] == 2 * one["context"]
+    assert about["preset"]["name"] == "tiny, then tiny"
     assert [member["preset"]["name"] for member in about["training"]["members"]] == ["tiny", "tiny"]
     mixture = (0.1 * np.random.default_rng(0).standard_normal((9000, 1))).astype(np.float32)
     expected, found = (Separator.load(str(path)).separate(mixture, 8000) for path in (model, tmp_path / "both"))

@@ -170,7 +170,10 @@ def cascade(first: Trained, divided: str, second: Trained) -> Trained:
     told = f"Two networks, the second of which divides the {divided} of the first: {first.preset.description}, then"
     return Trained(
         run=first.run,
-        preset=_preset(first.preset, config, "cascade", f"{told} {second.preset.description}"),
+        preset=dataclasses.replace(
+            _preset(first.preset, config, "cascade", f"{told} {second.preset.description}"),
+            name=f"{first.preset.name}, then {second.preset.name}",
+        ),
         record={"members": [{**each.record, "preset": each.preset.to_dict()} for each in (first, second)]},
         network=cascade.join(config, [first.network, second.network]),
         licence="; ".join(dict.fromkeys(each.licence for each in (first, second))),
