@@ -45,8 +45,10 @@ def config(context: int, lookahead: int) -> StoredConfig:
     return StoredConfig(sample_rate=8000, channels=1, stems=("vocals",), residual="accompaniment", block=96, **sides)
 
 
-def test_a_run_yields_a_second_or_three_times_what_it_sees_on_one_side_in_the_mean() -> None:
-    assert segment_length(config(4000, 4000)) == segment_length(config(8000, 0)) == 12000
+def test_a_run_yields_a_second_or_as_much_as_it_sees_or_half_as_much_again_if_that_is_long() -> None:
+    assert segment_length(config(12_000, 12_000)) == segment_length(config(24_000, 0)) == 24_000
+    assert segment_length(config(20_000, 20_000)) == 96 * 417
+    assert segment_length(config(20_000, 20_064)) == 96 * 626
     assert segment_length(config(100, 100)) == 7968
     assert segment_length(config(100, 100), seconds=0.1) == 768
     assert segment_length(config(100, 100), longest=500) == 480
