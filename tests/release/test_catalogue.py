@@ -46,7 +46,7 @@ def test_sides_that_differ_are_both_told(copy: Path) -> None:
 
 
 def test_an_ensemble_tells_its_networks() -> None:
-    assert re.fullmatch(r"ensemble of \w+(, \w+)+", catalogue.facts(catalogue.find("accompaniment"))["architecture"])
+    assert re.fullmatch(r"ensemble of \w+(, \w+)+", catalogue.facts(catalogue.find("default"))["architecture"])
 
 
 def test_scores_tell_their_subset_and_trainings_their_data() -> None:
