@@ -75,10 +75,11 @@ def test_stems_sum_to_the_mixture_and_silence_stays_silent(noise: np.ndarray) ->
     assert not np.asarray(network(0 * noise)).any()
 
 
-def test_the_released_sizes_see_three_seconds_at_most() -> None:
-    config = load_preset("unet_wavenet").model
-    assert max(config.context, config.lookahead) <= 3 * config.sample_rate
-    assert config.block == 8 * 2048
+def test_the_default_model_is_small_and_sees_three_seconds_at_most() -> None:
+    preset = load_preset("default")
+    assert models.build(preset.architecture, preset.model).count_params() < 1_500_000
+    assert max(preset.model.context, preset.model.lookahead) <= 3 * preset.model.sample_rate
+    assert preset.model.block == 8 * 2048
 
 
 def test_all_of_a_full_mask_is_voice_and_nothing_of_an_empty_one(noise: np.ndarray) -> None:

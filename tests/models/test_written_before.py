@@ -5,6 +5,7 @@ noise. A `.keras` file names its layers by package and by module; only the first
 """
 
 import dataclasses
+import json
 import zipfile
 from pathlib import Path
 
@@ -30,9 +31,10 @@ def test_the_file_names_modules_that_are_gone() -> None:
         assert b'"tfwavesep.stft"' in file.read("config.json")
 
 
-def test_so_does_the_released_one() -> None:
-    network = models.load(store.released()["default"] / store.KERAS)
-    assert network.name == "ensemble"
+@pytest.mark.parametrize("name", store.released())
+def test_so_do_the_released_ones(name: str) -> None:
+    folder = store.released()[name]
+    assert models.load(folder / store.KERAS).name == json.loads((folder / store.CONFIG).read_text())["architecture"]
 
 
 @pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.stem)

@@ -86,8 +86,8 @@ def test_it_goes_on_only_from_the_same_start(trained: Path, tiny: Preset, data_r
 
 
 def test_an_ensemble_begins_with_an_ensemble_of_as_many(trained: Path, data_root: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is of 1 networks, preset default of 2: each begins with one"):
-        training.train(load_preset("default"), data_root, tmp_path, report=print, start=training.begin(str(trained)))
+    with pytest.raises(ConfigError, match="is of 1 networks, preset ensemble of 2: each begins with one"):
+        training.train(load_preset("ensemble"), data_root, tmp_path, report=print, start=training.begin(str(trained)))
 
 
 @pytest.mark.parametrize(
