@@ -118,5 +118,5 @@ Speed does not depend on weights: where no trained model is at hand they are ran
 seconds of audio in the network's own format for a second of computing. `banded_wavenet, short frames` is
 that network on frames of 2048 samples, which alone was the model `default` once. Where a section does not say otherwise `default` is
 the mean of two WaveNets that was released by this name when it was measured, now the preset `ensemble`; the model of today, the preset
-`default`, takes @RATIO@ of its time on processors without int8 products, and 1.4 to 1.5 on those with them.
+`default`, takes 0.9 of its time on processors without int8 products, and 1.4 to 1.5 on those with them.
 """
