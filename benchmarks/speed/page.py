@@ -116,7 +116,7 @@ one core or two, and figures are medians of at least five turns, unless a table 
 machine whose speed drifts.
 Speed does not depend on weights: where no trained model is at hand they are random. *Real time* is
 seconds of audio in the network's own format for a second of computing. `banded_wavenet, short frames` is
-that network on frames of 2048 samples, which alone was the model `default` once. Where a section does not say otherwise `default` is
-the mean of two WaveNets that was released by this name when it was measured, now the preset `ensemble`; the model of today, the preset
-`default`, takes 0.9 of its time on processors without int8 products, and 1.4 to 1.5 on those with them.
+that network on frames of 2048 samples, which alone was the model `default` once. `default` here is the mean of
+two WaveNets that was released by this name when the page was made, now the preset `ensemble`; the model of today, the
+preset `default`, takes 0.9 of its time on a processor without int8 products, and 1.4 to 1.5 on those with them.
 """
