@@ -1,11 +1,10 @@
-"""How fast each preset's network runs, by runtime and number of cores; how close to what the machine can do.
+"""How fast networks run, by runtime and number of cores; how close to what the machine can do.
 
     python -m benchmarks.speed.inference [PRESET ...] [--forms FOLDER]
 
-Every preset in every runtime on one core and on two, segments of the default length; and the paper's
-network beside the form it had in 2018. Writes the section "inference" of SPEED.md. Takes a quarter of an hour, and as
-long again to export all forms first, unless a folder holds them from the last time. Presets that are not named keep
-their last figures.
+One preset of each architecture, and those of released models, in every runtime on one core and on two, segments of the
+default length; and the paper's network beside the form it had in 2018. Writes the section "inference" of SPEED.md. A
+folder of exported forms saves their export the next time. Presets that are not named keep their last figures.
 """
 
 import argparse
@@ -22,13 +21,26 @@ from benchmarks.speed.contenders import CORES, PEAK_SIZE, Contender, Run, Timing
 from benchmarks.speed.page import Target, figure
 from tfwavesep import store
 from tfwavesep.backends import open_form
-from tfwavesep.config import Preset, load_preset, preset_names
+from tfwavesep.config import Preset, load_preset
 from tfwavesep.evaluation import markdown
 from tfwavesep.hush import hushed
 from tfwavesep.models import ModelConfig
 from tfwavesep.separation import segment_length
 
 PAPER = "wavenet_multi_instrument"
+PRESETS = (
+    "default",
+    "live",
+    "ensemble",
+    "banded_wavenet",
+    "framed_wavenet_stereo",
+    PAPER,
+    "deepconvsep",
+    "waveunet_m5_highsr",
+    "spleeter_2stems",
+)
+"""What is measured when nothing is named: one of each architecture, and more where a model of that name is released."""
+
 FORMS = {
     "Keras": store.KERAS,
     "SavedModel": store.SAVED_MODEL,
@@ -207,7 +219,7 @@ def targets(presets: dict[str, list[dict[str, Any]]]) -> list[Target]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("presets", nargs="*", default=preset_names(), help="by default all")
+    parser.add_argument("presets", nargs="*", default=PRESETS, help=f"by default {', '.join(PRESETS)}")
     parser.add_argument("--forms", type=Path, help="folder where exported forms are kept for the next time")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -219,7 +231,7 @@ def measure_all(names: Sequence[str], forms: Path) -> None:
     forms.mkdir(parents=True, exist_ok=True)
     for name in names:
         export_forms(load_preset(name), forms / name)
-    data = page.recorded("inference")
+    data = {} if set(PRESETS) <= set(names) else page.recorded("inference")
     timings = race([peak(cores) for cores in CORES])
     data["peaks"] = {str(cores): peak_gflops(timing) for (_, cores), timing in timings.items()}
     peaks = {int(cores): rate for cores, rate in data["peaks"].items()}
@@ -234,8 +246,8 @@ def text(data: dict[str, Any]) -> str:
     """The section."""
     about = ", ".join(f"{rate:.0f} GFLOP/s on {cores}" for cores, rate in data["peaks"].items())
     peaks = f"float32 peak (product of two {PEAK_SIZE} x {PEAK_SIZE} matrices): {about}."
-    rows = [cells(name, row) for name in preset_names() for row in data["presets"].get(name, [])]
-    missing = ", ".join(f"`{name}`" for name in preset_names() if name not in data["presets"])
+    rows = [cells(name, row) for name, measured in data["presets"].items() for row in measured]
+    missing = ", ".join(f"`{name}`" for name in PRESETS if name not in data["presets"])
     left = f"Not measured here: {missing}.\n\n" if missing else ""
     return f"{peaks}\n\n{markdown([HEADER, *rows])}\n{left}{NOTES}"
 

@@ -65,6 +65,14 @@ def test_figures_of_a_run() -> None:
     assert (row["rate"], row["share"]) == (20.0, 50.0)
 
 
+def test_each_architecture_is_measured_and_each_released_model() -> None:
+    """But for cascades: each is two of the others, one after the other."""
+    presets = {name: config.load_preset(name) for name in config.preset_names()}
+    measured = {presets[name].architecture for name in inference.PRESETS}
+    assert measured | {"cascade"} == {preset.architecture for preset in presets.values()}
+    assert set(store.released()) & set(presets) <= set(inference.PRESETS)
+
+
 def test_targets_of_inference_compare_the_same_cores() -> None:
     def row(runtime: str, cores: int, speed: float) -> dict[str, object]:
         return {"runtime": runtime, "cores": cores, "speed": speed, "share": 51.0}
