@@ -212,13 +212,14 @@ def test_it_begins_with_a_cascade(behind_spleeter: tuple[cascade.Config, keras.M
     np.testing.assert_array_equal(network.get_layer("encoder").get_weights()[0], encoder)
 
 
-def test_a_cascade_with_fewer_levels_gives_its_wavenet_alone(
-    behind_spleeter: tuple[cascade.Config, keras.Model],
+@pytest.mark.parametrize("changed", [{"levels": (2, 2, 2, 3)}, {"hop": 16}], ids=["fewer levels", "as many frames"])
+def test_a_cascade_whose_u_net_cannot_be_shortened_gives_its_wavenet_alone(
+    behind_spleeter: tuple[cascade.Config, keras.Model], changed: dict[str, Any]
 ) -> None:
     config, both = behind_spleeter
-    deeper = dataclasses.replace(SMALL, levels=(2, 2, 2, 3))
-    network = models.build("unet_wavenet", deeper)
-    left = models.begin("unet_wavenet", network, deeper, both, config)
+    other = dataclasses.replace(SMALL, **({"levels": (2, 3, 4)} | changed))
+    network = models.build("unet_wavenet", other)
+    left = models.begin("unet_wavenet", network, other, both, config)
     kinds = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
     assert {path.split("/")[0] for path in left} == {each.name for each in network.layers if isinstance(each, kinds)}
 

@@ -31,6 +31,9 @@ HALF_TAPS = 2
 LAST_ROWS, LAST_TAPS = 5, 4
 """Of the convolution that makes its masks: pairs of bins, and frames."""
 
+PUBLISHED_HOPS = 2
+"""Of the network whose weights it can begin with, in one hop here."""
+
 PAIR = 2
 """Bins in a row of the U-Net's finest level."""
 
@@ -136,8 +139,7 @@ def build(config: Config) -> keras.Model:
 
 def begin(network: keras.Model, config: Config, other: keras.Model, other_config: ModelConfig) -> list[str]:
     """See `models.begin`. Beside its like this network can begin with a cascade of a U-Net, of which it takes the first
-    stem's, shortened, if it has as many levels, and of a WaveNet on bands, or an ensemble of them, of which it takes
-    the first."""
+    stem's if it can be shortened, and of a WaveNet on bands, or an ensemble of them, of which it takes the first."""
     if not isinstance(other_config, cascade.Config):
         return take_over(network, other)
     first, second = other_config.parts_in_order
@@ -145,7 +147,7 @@ def begin(network: keras.Model, config: Config, other: keras.Model, other_config
     if isinstance(second, ensemble.Config):
         wavenet = ensemble.networks(second, wavenet)[0]
     missing = set(take_over(network, wavenet))
-    if not isinstance(first, unet.Config) or len(first.filters) < len(config.levels):
+    if not _can_be_shortened(first, config):
         return sorted(missing)
     for name, weights in shortened(other.get_layer("first"), first.stems[0], len(config.levels)):
         layer = network.get_layer(name)
@@ -153,6 +155,16 @@ def begin(network: keras.Model, config: Config, other: keras.Model, other_config
             layer.set_weights(weights)
             missing -= {each.path for each in layer.weights}
     return sorted(missing)
+
+
+def _can_be_shortened(other: ModelConfig, config: Config) -> bool:
+    """Whether weights of its U-Nets mean the same here: on every second of its frames, in as many levels at least."""
+    return (
+        isinstance(other, unet.Config)
+        and len(other.filters) >= len(config.levels)
+        and (other.size, PUBLISHED_HOPS * other.hop) == (config.size, config.hop)
+        and other.activation == "relu"
+    )
 
 
 def _with_voice(whole: Any, rest: Any, masked: Any) -> Any:
