@@ -1,4 +1,4 @@
-"""What each part of the default model's recipe is worth, seen in a network of its kind with shorter frames: short
+"""What each part of the recipe of a WaveNet on bands is worth, seen in one with short frames: short
 trainings that differ from one another in one thing.
 
 Run: python -m benchmarks.recipe --data musdb18 [--extra STEM=FOLDER ...] [--runs runs/recipe]; writes

@@ -25,6 +25,8 @@ async function licences() {
   return [
     "tfwavesep, under the MIT licence:",
     await readFile("../LICENSE", "utf8"),
+    "the model `default`, whose U-Net began with weights of Spleeter, under the MIT licence:",
+    await readFile("../saved_models/LICENSE.spleeter", "utf8"),
     `LiteRT.js (${runtime.name} ${runtime.version}), under the Apache licence:`,
     await readFile("licences/apache-2.0.txt", "utf8"),
     "client-zip, under the MIT licence:",

@@ -83,12 +83,12 @@ def export_model(
 def export_cascade(
     first: str,
     then: str,
-    folder: Path,
+    folder: Place,
     licence: str | None = None,
-    scores: Path | None = None,
+    scores: Place | None = None,
     overwrite: bool = False,
     quantize: str = "none",
-    data: Path | None = None,
+    data: Place | None = None,
     live: bool = False,
 ) -> Path:
     """What `export_model` does, of two models, the second of which divides a stem of the first.
@@ -105,12 +105,13 @@ def export_cascade(
         ConfigError, DataError, ModelError, OutputError, OutputExistsError: as in `export_model`; or the first has no
             such stem.
     """
-    check(folder, overwrite, quantize, data, live)
+    folder, songs = place(folder), place(data) if data else None
+    check(folder, overwrite, quantize, songs, live)
     stem, equals, second = then.partition("=")
     if not equals or not second:
         raise ConfigError(f"--then {then}: must be STEM=MODEL, such as accompaniment=default")
     source = trained.cascade(trained.read(store.locate(first)), stem, trained.read(store.locate(second)))
-    return write_model(source, folder, licence, scores, overwrite, quantize, data, live)
+    return write_model(source, folder, licence, place(scores) if scores else None, overwrite, quantize, songs, live)
 
 
 def check(folder: Path, overwrite: bool, quantize: str, data: Path | None, live: bool = False) -> None:

@@ -17,7 +17,7 @@ def policy(training: TrainingConfig) -> str:
     """What a training computes in: bfloat16 if it asks for that and a GPU or the processor multiplies in it.
 
     A processor without such instructions takes 2.7 times as long in bfloat16 as in float32 (the network of the preset
-    `default`, AVX-512), one with them 0.7 times (AMX); both learn alike, see benchmarks/SPEED.md.
+    `banded_wavenet`, AVX-512), one with them 0.7 times (AMX); both learn alike, see benchmarks/SPEED.md.
     """
     return BFLOAT16 if training.mixed_precision and _has_bfloat16() else FLOAT32
 
