@@ -1,11 +1,11 @@
-"""What each part of the recipe of a WaveNet on bands is worth, seen in one with short frames: short
-trainings that differ from one another in one thing.
+"""What each part of the recipe of a WaveNet on bands is worth: short trainings that differ from one another in one thing.
 
 Run: python -m benchmarks.recipe --data musdb18 [--extra STEM=FOLDER ...] [--runs runs/recipe]; writes
 benchmarks/RECIPE.md.
 
-All trainings take the same number of steps; two differ in the seed alone: what lies between them is
-chance. Short trainings tell what learns faster, not what would learn by heart less.
+The network is the preset `banded_wavenet` with short frames. All trainings take the same number of steps; two differ in
+the seed alone: what lies between them is chance. Short trainings tell what learns faster, not what would learn by heart
+less.
 Each has a folder of its own below the runs' folder: started again, the script goes on where it was stopped.
 """
 
