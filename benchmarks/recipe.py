@@ -1,4 +1,4 @@
-"""What each part of the recipe of a WaveNet on bands is worth: short trainings that differ from one another in one thing.
+"""What each part of the recipe of a WaveNet on bands is worth: short trainings that differ in one thing.
 
 Run: python -m benchmarks.recipe --data musdb18 [--extra STEM=FOLDER ...] [--runs runs/recipe]; writes
 benchmarks/RECIPE.md.

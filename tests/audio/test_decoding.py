@@ -458,6 +458,44 @@ def through_a_pipe(path: Path) -> tuple[np.ndarray, list[str]]:
         return np.concatenate(list(reader.blocks())), reader.warnings
 
 
+LIKE_FILES = {"mp3": "libmp3lame", "wv": "wavpack", "tta": "tta", "au": "pcm_s16be", "w64": "pcm_s16le"}
+"""Endings of files that pipes read as well, and their codecs."""
+
+
+@pytest.mark.parametrize("ending", LIKE_FILES)
+def test_a_pipe_gives_what_the_file_gives(ending: str, tmp_path: Path) -> None:
+    """Without what fills up the last frame of an MP3, and the tags behind a WavPack."""
+    path = tmp_path / f"song.{ending}"
+    encode(path, LIKE_FILES[ending], 44100, tone(length=44100))
+    samples, told = through_a_pipe(path)
+    assert told == []
+    np.testing.assert_array_equal(samples, arrays.read(path)[0])
+    assert len(samples) == 44100
+
+
+def test_an_mp3_that_goes_on_behind_its_count_is_read_whole(tmp_path: Path) -> None:
+    """What fills up the last frame of the first is then within."""
+    path = tmp_path / "song.mp3"
+    encode(path, "libmp3lame", 44100, tone(length=44100))
+    once = path.read_bytes()
+    path.write_bytes(2 * once)
+    assert 88200 < len(through_a_pipe(path)[0]) < 93000
+
+
+@pytest.mark.parametrize("ending", ["mp3", "tagged.mp3", "au", "w64", "ogg", "opus"])
+def test_a_pipe_that_breaks_is_noticed(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"song.{ending}"
+    if ending in ("ogg", "opus"):
+        soundfile.write(path, noise(480000, 2), 48000, "OPUS" if ending == "opus" else "VORBIS", format="OGG")
+    else:
+        encode(path, LIKE_FILES[path.suffix[1:]], 44100, tone(length=88200))
+    tag = b"ID3\3\0\0\0\0\x7f\0" + np.random.default_rng(0).bytes(127 * 128) if "tagged" in ending else b""
+    data = tag + path.read_bytes()
+    path.write_bytes(data[: len(data) * 7 // 10])
+    with pytest.raises(AudioError, match=r"is truncated: its (header promises|last page is missing)"):
+        through_a_pipe(path)
+
+
 @pytest.mark.parametrize("lead", [0, 4000], ids=lambda lead: f"{lead} bytes of silence first")
 def test_what_is_meant_for_a_receiver_is_known_in_a_pipe_too(lead: int, tmp_path: Path) -> None:
     """Taken for samples, it is noise at full scale."""

@@ -1,6 +1,5 @@
 """Tags between the frames of MP3s are known by their headers, whatever is in them."""
 
-import io
 import struct
 
 import pytest
@@ -51,6 +50,11 @@ def test_where_tags_are(data: bytes, place: tuple[int, int] | None) -> None:
 )
 def test_frames_are_counted_behind_a_tag(flags: int, frames: int | None) -> None:
     data = ID3 + bytes(257) + b"\xff\xfb\x90\x64" + bytes(32) + b"Xing" + struct.pack(">II", flags, 77)
-    file = io.BytesIO(data)
-    assert mpeg.counted_frames(file) == frames
-    assert file.tell() == 0
+    assert mpeg.counted(data) == (frames and mpeg.Counted(frames))
+
+
+def test_what_an_encoder_put_around_the_sound_is_counted_too() -> None:
+    tag = b"Info" + struct.pack(">II", 0xF, 10) + bytes(4 + 100 + 4) + b"LAME3.100" + bytes(12)
+    counted = mpeg.counted(b"\xff\xfb\x90\x64" + bytes(32) + tag + (576 << 12 | 1000).to_bytes(3, "big"))
+    assert counted == mpeg.Counted(10, 576, 1000)
+    assert counted.decoded(1152) - counted.filling == 10 * 1152 - 576 - 1000

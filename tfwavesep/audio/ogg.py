@@ -4,6 +4,7 @@ Reference:
     RFC 3533, section 6: a page is "OggS", version, flags, position, serial, sequence number, checksum, lacing, body.
 """
 
+import io
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 HEADER = 27
+LONGEST_PAGE = HEADER + 255 + 255 * 255
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -91,6 +93,16 @@ def inspect(path: Path) -> tuple[bool, bool]:
             (open_streams.discard if page.last else open_streams.add)(page.serial)
             ended = ended or page.last
     return bool(numbers) and not open_streams, sound
+
+
+def ends(data: bytes) -> bool:
+    """Whether the last page that is whole in some bytes is the last one of its stream."""
+    place = len(data)
+    while (place := data.rfind(b"OggS", 0, place)) >= 0:
+        page = next(pages(io.BytesIO(data[place:])), None)
+        if page and page.intact:
+            return page.last
+    return False
 
 
 def _next_intact(file: BinaryIO) -> Page | None:

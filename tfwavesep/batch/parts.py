@@ -20,7 +20,8 @@ from tfwavesep.separation import Piece, Separator
 from tfwavesep.stemfiles import PieceFile
 
 PART_SECONDS = 600.0
-"""Audio in a part: half a minute to a minute of work on one core for the default model, and 850 MB on disk in 44.1 kHz stereo."""
+"""Audio in a part: half a minute to a minute of work on one core for the default model, and 850 MB on disk in 44.1 kHz
+stereo."""
 
 FOLDER = ".parts-"
 """Begins the names of folders of parts."""

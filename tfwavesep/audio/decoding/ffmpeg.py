@@ -12,12 +12,13 @@ from tfwavesep.audio.decoding import _disguise as disguise
 from tfwavesep.audio.decoding._clock import GAP_SECONDS, UNTIMED, Clock
 from tfwavesep.audio.decoding._damages import Damages
 from tfwavesep.audio.decoding._decoder import AudioInfo, read_what_is_there
+from tfwavesep.audio.decoding._ending import Ending
 from tfwavesep.audio.decoding._joined import LONGEST_START, Watch
 from tfwavesep.audio.tagging import TAGS
 from tfwavesep.audio.wavfile import read_header
 from tfwavesep.errors import AudioError
 
-RELIABLE = ("mp3", "mp4", "asf", "aiff", "caf", "tta", "wv", "ape", "tak")
+RELIABLE = ("mp4", "asf", "aiff", "au", "caf", "tta", "wv", "ape", "tak")
 """Kinds of files, by FFmpeg's names, whose header tells how long a stream is; of others it is a guess."""
 
 NEEDS_A_FILE = "has its index at its end, where a pipe cannot be read first: name the file itself, or move the index"
@@ -42,6 +43,7 @@ class _Pipe:
         frames: samples per channel that a WAV promises, or None.
         disguised: whether a WAV's samples are none, see `disguise`.
         followed: whether another file begins in what was read so far.
+        ending: what it says of its end.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -49,8 +51,9 @@ class _Pipe:
         self.head, self.frames = read_header(self._read_all)
         start = disguise.enough_of(self.head, self._read_all)
         self.disguised = disguise.is_compressed(start)
-        self.start = self._left = self.head + start + self._read_all(max(0, LONGEST_START - len(self.head)))
-        self.followed, self._watch = False, Watch(self._left)
+        start = self.head + start + self._read_all(max(0, LONGEST_START - len(self.head)))
+        self.start = self._left = start + self._read_all(mpeg.start_length(start) - len(start))
+        self.followed, self._watch, self.ending = False, Watch(self._left), Ending(self._left)
 
     def _read_all(self, size: int) -> bytes:
         data = b""
@@ -64,6 +67,7 @@ class _Pipe:
         else:
             given = self._read(size)
             self.followed = self._watch.sees(given) or self.followed
+        self.ending.passes(given)
         return given
 
 
@@ -78,6 +82,7 @@ class AvDecoder:
         self._file, self.name = file, damages.name
         self._keep_offset = keep_offset
         self._frames: int | None = None
+        self._counted: mpeg.Counted | None = None
         self._seekable = file.seekable()
         self._jumped = False
         self._disguised = False
@@ -92,8 +97,7 @@ class AvDecoder:
     def _open(self, stream: int | None) -> None:
         import av
 
-        self._counted = mpeg.counted_frames(self._file) if self._seekable else None
-        self._look_at_wav()
+        self._look_at_start()
         try:
             if not self._seekable:
                 self._container = self._open_pipe()
@@ -114,11 +118,15 @@ class AvDecoder:
         self._offset = self._late()
         self.info = self._describe()
 
-    def _look_at_wav(self) -> None:
-        """How many samples per channel a WAV in a file promises, and whether they are none."""
+    def _look_at_start(self) -> None:
+        """How many samples per channel a WAV in a file promises, and whether they are none; what an MP3 tells."""
         if self._seekable:
             _, self._frames = read_header(self._file.read)
             self._disguised = disguise.is_compressed(self._file.read(disguise.LOOKED_AT))
+            self._file.seek(0)
+            length = mpeg.start_length(self._file.read(LONGEST_START))
+            self._file.seek(0)
+            self._counted = mpeg.counted(self._file.read(length))
             self._file.seek(0)
 
     def _check_samples(self, codec: str) -> None:
@@ -166,6 +174,7 @@ class AvDecoder:
         if not pipe.head:
             raise AudioError(f"{self.name}: is empty (0 bytes)")
         self._frames, self._disguised = pipe.frames, pipe.disguised
+        self._counted = mpeg.counted(pipe.start)
         options = {"probesize": "4096"} if pipe.head[8:12] == b"WAVE" and not pipe.disguised else {}
         if adts.length(pipe.start):
             self._frames_alone = adts.Frames(pipe.read)
@@ -207,20 +216,28 @@ class AvDecoder:
 
         place = 0
         try:
-            for samples in self._placed():
+            for samples in self._unfilled():
                 yield from (samples[max(0, start - place) :],) if place + len(samples) > start else ()
                 place += len(samples)
         except av.error.PatchWelcomeError as error:
             about = f"{place / self.info.sample_rate:.3f} s"
             raise AudioError(f"{self.name}: changes at {about} to what FFmpeg cannot decode, another rate?") from error
         except av.error.FFmpegError as error:
-            self.damages.refuse(f"is damaged: {error.strerror}", error)
-            return
+            if not self._is_complete(place):  # tags may follow, which FFmpeg takes for sound in a pipe
+                self.damages.refuse(f"is damaged: {error.strerror}", error)
+                return
         self._refuse_truncated(place)
         if self._pipe and self._pipe.followed:
             self.damages.lines.append(FOLLOWED)
 
+    def _is_complete(self, place: int) -> bool:
+        promised = self._promised_seconds()
+        return promised is not None and place - self._offset >= round(promised * self.info.sample_rate)
+
     def _refuse_truncated(self, place: int) -> None:
+        if self._pipe and self._pipe.ending.missing:
+            self.damages.refuse(f"is truncated: {self._pipe.ending.missing}")
+            return
         seconds, promised = (place - self._offset) / self.info.sample_rate, self._promised_seconds()
         if promised is None or seconds >= promised - GAP_SECONDS * 2:
             return
@@ -235,13 +252,31 @@ class AvDecoder:
         kind = self._container.format.name
         if "matroska" in kind and not self._jumped and len(self._container.streams) == 1 and self._container.duration:
             return float(self._container.duration - max(0, self._container.start_time or 0)) / 1e6
-        if not self._stream.duration or not any(name in kind for name in RELIABLE):
-            return None
-        seconds = float(self._stream.duration * self._stream.time_base)
-        if kind != "mp3":
-            return seconds
-        frame = 1152 if self.info.sample_rate >= 32000 else 576
-        return min(seconds, self._counted * frame / self.info.sample_rate) if self._counted else None
+        seconds = float(self._stream.duration * self._stream.time_base) if self._stream.duration else None
+        if kind == "mp3":
+            told = self._counted.frames * self._mp3_frame / self.info.sample_rate if self._counted else None
+            return min(seconds, told) if seconds and told else told
+        return seconds if any(name in kind for name in RELIABLE) else None
+
+    @property
+    def _mp3_frame(self) -> int:
+        """Samples of a frame."""
+        return 1152 if self.info.sample_rate >= 32000 else 576
+
+    def _unfilled(self) -> Iterator[np.ndarray]:
+        """Decoded samples, without those with which an MP3's encoder filled up its last frame: of a file FFmpeg leaves
+        them out, of a pipe it does not."""
+        filling = self._counted.filling if self._counted and self._container.format.name == "mp3" else 0
+        place, held = 0, np.zeros((0, self.info.channels), np.float32)
+        for samples in self._placed():
+            place += len(samples)
+            held = np.concatenate([held, samples]) if filling else samples
+            given = len(held) - filling
+            if given > 0:
+                yield held[:given]
+                held = held[given:]
+        if self._counted and filling and place != self._counted.decoded(self._mp3_frame):
+            yield held
 
     def _placed(self) -> Iterator[np.ndarray]:
         """Decoded samples, with silence in the place of what could not be decoded, or lies between time stamps."""
