@@ -48,4 +48,6 @@ class Place(click.ParamType):
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Path:
         """See `places.place`."""
+        if value == "":  # which would stand for the folder one is in
+            self.fail("an empty name", parameter, context)
         return place(value) if isinstance(value, str) else value

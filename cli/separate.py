@@ -15,6 +15,9 @@ from .options import OfFiles, Place
 from .pipe import to_standard_output
 from .progress import Progress
 
+FEW = 3
+"""Failures that are told once more, together, at the end."""
+
 if TYPE_CHECKING:
     from tfwavesep.batch import Job, Monitor, Outcome, Settings
     from tfwavesep.separation import Separator
@@ -156,11 +159,10 @@ def _to_files(songs: tuple[Path, ...], folder: Path, settings: "Settings", optio
                 progress.finished(outcome)
             run(plan.jobs, progress)
     progress.report()
-    if options["references"]:
-        _show_scores(progress.done, options["references"])
-    errors = [str(outcome.error) for outcome in progress.failed] + ([progress.unheard] if progress.unheard else [])
+    alone = list(_show_scores(progress.done, options["references"])) if options["references"] else []
+    errors = [*_summary([str(outcome.error) for outcome in progress.failed]), *filter(None, [progress.unheard]), *alone]
     if errors:
-        raise click.ClickException(_summary(errors))
+        raise click.ClickException("; ".join(errors))
 
 
 @contextmanager
@@ -189,17 +191,28 @@ def _refuse_references(references: Path, stems: tuple[str, ...]) -> None:
         raise click.UsageError(f"--references {references}: holds none of the stems: no {', '.join(stems)}")
 
 
-def _show_scores(done: "list[Outcome]", references: Path) -> None:
+def _show_scores(done: "list[Outcome]", references: Path) -> Iterator[str]:
+    """Yields why songs cannot be compared."""
+    from tfwavesep.errors import AudioError
     from tfwavesep.evaluation import compare_files
 
     for outcome in done:
-        for stem, value in compare_files(outcome.stems, references).items():
-            click.echo(f"  {stem:14s} SDR {value:6.2f} dB against {references}")
+        try:
+            scores = compare_files(outcome.stems, references)
+        except AudioError as error:
+            yield str(error)
+            continue
+        for stem, value in scores.items():
+            about = f"SDR {value:6.2f} dB against {references}" if value == value else f"silent in {references}"
+            click.echo(f"  {stem:14s} {about}")
 
 
 def _existing(options: dict[str, Any]) -> str:
     return "skip" if options["skip_existing"] else "overwrite" if options["overwrite"] else "refuse"
 
 
-def _summary(failures: list[str]) -> str:
-    return failures[0] if len(failures) == 1 else f"{len(failures)} failed: {'; '.join(failures)}"
+def _summary(failures: list[str]) -> list[str]:
+    """Of several each was told as it happened."""
+    if len(failures) < 2:
+        return failures
+    return [f"{len(failures)} failed: {'; '.join(failures) if len(failures) <= FEW else 'see above'}"]

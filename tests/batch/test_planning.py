@@ -213,7 +213,8 @@ def test_braces_in_a_songs_name_are_only_a_name(braces: str) -> None:
 
 @pytest.mark.parametrize(
     ("template", "message"),
-    [("{song}/{stem}.{ext}", "unknown field of the file name 'song'"), ("{track}.{ext}", "must contain {stem}"),
+    [("{stem:99999999999999}.{ext}", "file name"),
+     ("{song}/{stem}.{ext}", "unknown field of the file name 'song'"), ("{track}.{ext}", "must contain {stem}"),
      ("../{stem}.wav", "must stay within"), ("/{stem}.wav", "must stay within"), ("{stem", "expected '}'"),
      ("{}/{stem}", "unknown field of the file name ''"), ("{stem:{foo}}", "holds a field within a field"),
      ("{stem:{track}<9}", "holds a field within a field")],

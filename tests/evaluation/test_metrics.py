@@ -195,5 +195,5 @@ def test_files_are_scored_against_those_of_the_same_name(tmp_path: Path) -> None
 def test_files_that_do_not_fit_are_refused(audio: np.ndarray, rate: int, tmp_path: Path) -> None:
     write(tmp_path / "true", {"vocals": audio}, rate)
     estimates = write(tmp_path / "estimates", {"vocals": noise(2, 0)})
-    with pytest.raises(AudioError, match=r"vocals\.wav: must have the song's rate"):
+    with pytest.raises(AudioError, match=r"vocals\.wav: is no reference of .*vocals\.wav: has \d+ samples of \d chan"):
         compare_files(estimates, tmp_path / "true")

@@ -177,6 +177,7 @@ def test_an_error_on_the_way_leaves_nothing(tmp_path: Path, error: BaseException
     ("extension", "channels", "rate", "message"),
     [("mp3", 6, 44100, ".mp3 cannot hold 6 channels; .wav can"),
      ("mp3", 2, 96000, ".mp3 cannot hold 96000 Hz; .wav can"),
+     ("ogg", 2, 384000, ".ogg cannot hold 2 channels of VORBIS at 384000 Hz; .wav can"),
      ("flac", 9, 44100, ".flac cannot hold 9 channels of PCM_24 at 44100 Hz; .wav can")],
 )  # fmt: skip
 def test_what_a_format_cannot_hold_is_refused(

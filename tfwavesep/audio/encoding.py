@@ -29,6 +29,9 @@ SUBTYPES = {
 """The formats, each with its sample formats, by depth; the first is what is meant without a word."""
 
 MP3_BIT_RATE = 320_000
+HIGHEST_VORBIS_RATE = 200_000
+"""Hz; at higher ones libvorbis ends the program."""
+
 VORBIS_QUALITY = 0.2
 """libsndfile's compression level: 0 is the best quality, 1 the smallest file."""
 
@@ -198,6 +201,8 @@ def _open_sound_file(
     path: Path, sample_rate: int, channels: int, subtype: str, extension: str, level: float | None = None
 ) -> soundfile.SoundFile:
     try:
+        if extension == "ogg" and sample_rate > HIGHEST_VORBIS_RATE:
+            raise ValueError("no such rate")
         return soundfile.SoundFile(
             os.fsencode(path), "w", sample_rate, channels, subtype, format=extension, compression_level=level
         )

@@ -33,10 +33,13 @@ class Manifest:
         """See whether rows can be added, before there are any; nothing is left of it.
 
         Raises:
-            OutputError: the file cannot be written to.
+            OutputError: the file cannot be written to, or is something else.
         """
         if not places.is_remote(self.path) and os.path.exists(self.path):
-            with self._opened():
+            with self._opened() as file:
+                file.seek(0)
+                if file.read(1) not in (b"", b"{") and not next(self.rows(), None):
+                    raise OutputError(f"{self.path}: is no manifest, as it holds other things; choose another file")
                 return
         with places.token(self.path if places.is_remote(self.path) else self.path.parent):
             return

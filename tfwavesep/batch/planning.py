@@ -78,7 +78,7 @@ class Output:
             if unknown:
                 raise ConfigError(one_of("field of the file name", unknown[0], sorted(TEMPLATE_FIELDS)))
             example = Path(self.template.format(**dict.fromkeys(TEMPLATE_FIELDS, "x")))
-        except ValueError as error:
+        except (ValueError, MemoryError, OverflowError) as error:
             raise ConfigError(f"file name '{self.template}': {error}") from error
         if "stem" not in named:
             raise ConfigError(f"file name '{self.template}': must contain {{stem}}, or all stems would be one file")
@@ -257,10 +257,11 @@ def plan(
         shard: which part of how many: every n-th song, so that n machines share the work without talking.
 
     Raises:
-        ConfigError: the model has no such stem, or a stem would take the place of a song of the batch.
+        ConfigError: the model has no such stem, or a stem would take the place of a song of the batch, or of another.
     """
     names = settings.choice(model.targets).written
     jobs = [_job(source, names, settings, model, output) for source in sources]
+    _refuse_stems_as_one(jobs[:1], output.template)
     _refuse_songs_as_outputs(jobs)
     skip = output.existing == "skip"
     earlier = manifest.latest() if manifest and skip else {}
@@ -283,6 +284,14 @@ def _job(source: Source, names: Sequence[str], settings: Settings, model: Model,
     outputs = {name: output.path(source, name, settings.form.extension) for name in names}
     picture = output.picture(source) if output.pictures else None
     return Job(source.path, outputs, settings, output.existing == "overwrite", model.sha256, picture)
+
+
+def _refuse_stems_as_one(jobs: Sequence[Job], template: str) -> None:
+    for job in jobs:
+        one: dict[Path, str] = {}
+        for stem, path in job.outputs.items():
+            if one.setdefault(path, stem) != stem:
+                raise ConfigError(f"file name '{template}': {one[path]} and {stem} would be one file, {path}")
 
 
 def _refuse_songs_as_outputs(jobs: Sequence[Job]) -> None:

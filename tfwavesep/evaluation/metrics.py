@@ -153,8 +153,14 @@ def sdr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
     return float(np.median(10 * np.log10(energy[heard] / np.maximum(error[heard], 1e-20))))
 
 
+def _form(samples: np.ndarray, sample_rate: int) -> str:
+    length, channels = samples.shape
+    return f"{length} samples of {channels} channels at {sample_rate} Hz"
+
+
 def compare_files(stems: dict[str, Path], references: Path) -> dict[str, float]:
-    """SDR of separated files against a folder of true stems with the same names; stems without one are left out.
+    """SDR of separated files against a folder of true stems with the same names; stems without one are left out, and
+    that of silent ones is NaN.
 
     Raises:
         AudioError: a true stem is there twice, cannot be read, or has another rate, length or number of channels.
@@ -165,6 +171,7 @@ def compare_files(stems: dict[str, Path], references: Path) -> dict[str, float]:
         if true:
             (reference, sample_rate), (estimate, other_rate) = audio.read(true), audio.read(path)
             if (reference.shape, sample_rate) != (estimate.shape, other_rate):
-                raise AudioError(f"{true}: must have the song's rate, length and channels")
+                theirs, ours = _form(reference, sample_rate), _form(estimate, other_rate)
+                raise AudioError(f"{true}: is no reference of {path}: has {theirs}, not {ours}")
             scores[stem] = sdr(reference, estimate, sample_rate)
     return scores

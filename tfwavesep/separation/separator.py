@@ -19,6 +19,9 @@ from tfwavesep.separation.chunking import Grid, live_length, segment_length
 from tfwavesep.separation.live import StepByStep
 from tfwavesep.separation.streaming import Course, Piece, Stream, as_audio
 
+LONGEST_SEGMENT = 120.0
+"""Seconds; the default model takes 20 MB for each."""
+
 LIVE_RESAMPLED_LENGTH = 256
 """Samples, at the lower of two rates, that are resampled at a time while music is played: 6 ms at 44.1 kHz."""
 
@@ -38,12 +41,12 @@ class Separator:
             same stems within rounding (1e-5).
 
     Raises:
-        ConfigError: `segment_seconds` is not above 0.
+        ConfigError: `segment_seconds` is not above 0, or above `LONGEST_SEGMENT`.
     """
 
     def __init__(self, backend: Backend, segment_seconds: float | None = None) -> None:
-        if segment_seconds is not None and not 0 < segment_seconds <= 3600:
-            raise ConfigError(f"segment = {segment_seconds} s: above 0, at most 3600")
+        if segment_seconds is not None and not 0 < segment_seconds <= LONGEST_SEGMENT:
+            raise ConfigError(f"segment = {segment_seconds} s: above 0, at most {LONGEST_SEGMENT:g}")
         config = backend.config
         self._backend, self._process = backend, os.getpid()
         self._segment_seconds = segment_seconds
