@@ -45,6 +45,18 @@ def test_integer_stems_leave_nothing(song: Path, extension: str, bits: str, clip
     assert (found.gain_db < 0) == (song.suffix == ".wav" and clip_mode == "rescale")
 
 
+def test_stems_that_fit_may_sum_to_more_than_full_scale(tmp_path: Path) -> None:
+    """Cut to it, the song would not be what they sum to."""
+    stem = np.rint(32768 * 0.6 * noise(44100, 2)) / 32768
+    soundfile.write(tmp_path / "song.wav", 4 * stem, 44100, "FLOAT")
+    stems = [tmp_path / f"{name}.wav" for name in STEMS]
+    for path in stems:
+        soundfile.write(path, stem, 44100, "PCM_16")
+    found = null_depth(tmp_path / "song.wav", stems)
+    assert np.abs(4 * stem).max() > 1.1
+    assert (found.depth_db, found.passed) == (-np.inf, True)
+
+
 def test_float_stems_leave_nothing_of_integer_mixtures_and_little_of_others(song: Path, tmp_path: Path) -> None:
     found = null_depth(song, separated(song, tmp_path / "stems", Format()))
     assert found.depth_db < -120

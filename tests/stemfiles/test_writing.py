@@ -37,6 +37,17 @@ def write(
     return {stem: soundfile.read(path, always_2d=True)[0] for stem, path in paths.items()}, account
 
 
+def test_what_is_cut_does_not_depend_on_where_pieces_begin(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1)
+    whole = Piece(*(noise.normal(0, 0.4, (*shape, RATE, 2)).astype(np.float32) for shape in ((), (3,))))
+    parts = [whole[slice(place, place + 1000)] for place in range(0, RATE, 1000)]
+    form = Format.parse("wav", "16")
+    (one, account), (many, _) = (write(tmp_path / str(len(m)), form, m, clip_mode="clamp") for m in ([whole], parts))
+    assert account.clipped
+    for stem in TARGETS:
+        np.testing.assert_array_equal(one[stem], many[stem])
+
+
 @pytest.mark.parametrize("channels", [1, 2, 6])
 @pytest.mark.parametrize("loudness", [0.1, 1.0])
 @pytest.mark.parametrize("clip_mode", ["rescale", "clamp"])

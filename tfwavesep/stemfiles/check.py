@@ -73,10 +73,14 @@ class _Storage:
         integers = all(info.bits and info.bits <= FLOAT32_BITS for info in infos)
         return cls(min(depths), integers and len(depths) == 1, not all(info.lossless for info in infos))
 
-    def expected(self, song: np.ndarray, tenths: int) -> np.ndarray:
-        """What the stems should sum to."""
-        steps = levels.to_steps(song, self.bits, tenths)
-        return (np.clip(steps, *levels.bounds(self.bits)) if self.exact else steps) / 2.0 ** (self.bits - 1)
+    def left(self, song: np.ndarray, parts: np.ndarray, tenths: int) -> np.ndarray:
+        """What is left of a song when its stems are taken from it, absolute; of integers also where a stem was cut to
+        full scale, and the song with it."""
+        steps, full = levels.to_steps(song, self.bits, tenths), 2.0 ** (self.bits - 1)
+        found = parts.sum(axis=0)
+        left = np.abs(found - steps / full)
+        cut = np.clip(steps, *levels.bounds(self.bits)) / full
+        return np.minimum(left, np.abs(found - cut)) if self.exact else left
 
     def rounding(self, magnitudes: np.ndarray, terms: int) -> np.ndarray | float:
         """The most that may be left of a mixture and its stems that were each rounded, and summed in float32.
@@ -114,8 +118,8 @@ def stems_in(folder: Path, mixture: Path) -> tuple[list[Path], list[Path]]:
 def null_depth(mixture: Path, stems: Sequence[Path]) -> NullDepth:
     """Take stems from their mixture and measure what is left.
 
-    The mixture is rounded to the steps of the stems' samples, cut to their full scale, and given their common gain,
-    which is found from the files: a whole number of tenths of a decibel.
+    The mixture is rounded to the steps of the stems' samples, cut to their full scale where they were cut, and given
+    their common gain, which is found from the files: a whole number of tenths of a decibel.
 
     Args:
         mixture: its file, as it was separated.
@@ -137,7 +141,7 @@ def _measure(mixture: Path, stems: Sequence[Path], storage: _Storage, tenths: in
     with open_audio(mixture) as reader:
         sample_rate = reader.info.sample_rate
     for song, parts in _side_by_side(mixture, stems):
-        rest = np.abs(parts.sum(axis=0) - storage.expected(song, tenths))
+        rest = storage.left(song, parts, tenths)
         magnitudes = np.abs(song) + np.abs(parts).sum(axis=0)
         beyond = (rest - storage.rounding(magnitudes, 1 + len(stems))).max(axis=1)
         row = int(beyond.argmax())

@@ -128,7 +128,7 @@ class Leveller:
             what = f"a stem is beyond full scale at {seconds:.3f} s, which only float wav can hold"
             raise FormatError(f"{what}: choose that, or another --clip-mode")
         self.clipped += int(over.sum())
-        return levels.clamp(mixture, parts, self._form.bits)
+        return np.where(over.any(axis=0), levels.clamp(mixture, parts, self._form.bits), parts)
 
     @property
     def peaks(self) -> dict[str, float]:
