@@ -40,7 +40,8 @@ def export(
 ) -> None:
     """Write the model of a finished training RUN as Keras, SavedModel and TFLite.
 
-    RUN may also be a model folder, to write it anew in another form. Several
+    RUN may also be a model folder, or the name of a released model, to write
+    it anew in another form. Several
     become one model, which gives the mean of their stems. With --first and --then
     one of two models is made, which work one after the other.
 

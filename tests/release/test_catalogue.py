@@ -55,6 +55,21 @@ def test_scores_tell_their_subset_and_trainings_their_data() -> None:
     assert facts["training"].endswith(", 100 songs, 1114 files of extra vocals")
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"scores": 3}, {"scores": {"scores": 1}}, {"scores": {"scores": {"model": {"vocals": 2}}}}, {"training": [1]},
+        {"training": {"date": "today", "data": 7}}, {"tflite": "none"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_config_tells_must_be_what_is_written(copy: Path, damage: dict[str, object], run: Run) -> None:
+    (copy / "config.json").write_text(json.dumps({**config_of(copy), **damage}))
+    result = run("models", copy)
+    assert result.exit_code == 1
+    assert f"{copy}/config.json: is damaged: something of its scores, training or forms" in result.output
+
+
 def test_what_is_not_known_is_left_out(model: Path) -> None:
     facts = catalogue.facts(store.read(model))
     assert "SDR" not in facts

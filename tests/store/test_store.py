@@ -49,6 +49,25 @@ def test_config_vouches_for_every_other_file(model: Path) -> None:
         assert entry == {"bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ({"model": None}, "'model' must hold an object"),
+        ({"context": "x"}, "'context' must be a whole number"),
+        ({"block": 0}, "block = 0"),
+        (None, "line 1 is not json"),
+    ],
+)
+def test_a_config_that_no_runtime_can_use_is_refused(
+    copy: Path, damage: dict[str, object] | None, message: str
+) -> None:
+    text = "{" if damage is None else json.dumps({**config_of(copy), **damage})
+    (copy / "config.json").write_text(text)
+    with pytest.raises(ModelError, match=f"is damaged: {message}") as caught:
+        store.read(copy)
+    assert str(caught.value).count("config.json") == 1
+
+
 def test_a_model_that_tells_one_context_looks_as_far_ahead(copy: Path) -> None:
     """As all did before networks that look ahead less."""
     about = config_of(copy)

@@ -37,6 +37,10 @@ def test_a_model_is_read_with_its_licence(model: Path) -> None:
     assert trained.read(model).licence == trained.read(model / "model.keras").licence == "CC0"
 
 
+def test_a_released_model_is_read_by_its_name() -> None:
+    assert trained.read(Path("live")).preset.name == "live"
+
+
 def test_its_network_is_of_todays_operations(tiny: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the file holds."""
     run = finished(tmp_path / "run", tiny, 1)

@@ -1,11 +1,13 @@
 """What there is to know about models on disk, in words."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tfwavesep import store
 from tfwavesep.errors import ModelError
 from tfwavesep.separation import Course, Grid, live_length, segment_length
-from tfwavesep.store import FORMS, StoredConfig, StoredModel
+from tfwavesep.store import CONFIG, FORMS, StoredConfig, StoredModel
 
 
 def find(model: str) -> StoredModel:
@@ -22,22 +24,46 @@ def find(model: str) -> StoredModel:
     return found
 
 
+@contextmanager
+def _as_told(model: StoredModel) -> Iterator[None]:
+    """What a `config.json` tells beyond what a runtime needs is looked at here alone, and may be anything."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        what = "something of its scores, training or forms is not what `tfwavesep export` writes"
+        raise ModelError(f"{model.folder / CONFIG}: is damaged: {what} ({error})") from error
+
+
 def summary(model: StoredModel) -> dict[str, str]:
-    """A model in one row."""
-    return {
-        "separates": ", ".join(model.config.targets),
-        "rate": _rate(model),
-        "size": _megabytes(store.size(model, FORMS[0])),
-        "SDR in dB": _sdr(model.about),
-        "weights": str(model.about.get("licence", "not stated")).split(":")[0],
-    }
+    """A model in one row.
+
+    Raises:
+        ModelError: its `config.json` is damaged.
+    """
+    with _as_told(model):
+        return {
+            "separates": ", ".join(model.config.targets),
+            "rate": _rate(model),
+            "size": _megabytes(store.size(model, FORMS[0])),
+            "SDR in dB": _sdr(model.about),
+            "weights": str(model.about.get("licence", "not stated")).split(":")[0],
+        }
 
 
 def facts(model: StoredModel) -> dict[str, str]:
-    """A model in full."""
+    """A model in full.
+
+    Raises:
+        ModelError: its `config.json` is damaged.
+    """
+    with _as_told(model):
+        return {name: text for name, text in _facts(model).items() if text}
+
+
+def _facts(model: StoredModel) -> dict[str, str]:
     about, config = model.about, model.config
     course = Course(config.sample_rate, config.sample_rate, Grid.of(config, segment_length(config)))
-    found = {
+    return {
         "description": str(about.get("description", "")),
         "separates": ", ".join(config.targets),
         "rate": _rate(model),
@@ -54,7 +80,6 @@ def facts(model: StoredModel) -> dict[str, str]:
         "licence": str(about.get("licence", "not stated")),
         "files": "are those that were exported (SHA-256)" if "files" in about else "no checksums in config.json",
     }
-    return {name: text for name, text in found.items() if text}
 
 
 def _live(model: StoredModel) -> str:

@@ -50,8 +50,8 @@ def export_model(
     Everything is written beside `folder`, loaded again and compared with Keras; only then does it take its place.
 
     Args:
-        runs: a training's folder, or the `model.keras` in it; or a model folder, to write it anew. Several become one
-            model, which gives the mean of their stems.
+        runs: a training's folder, or the `model.keras` in it; or a model's folder or name, to write it anew. Several
+            become one model, which gives the mean of their stems.
         folder: of the model; its name is the model's. It is at once a base path for TensorFlow Serving. If it ends in
             `.zip`, the model becomes a zip file.
         licence: of the weights, for `config.json`; by default that of the model folder, or "not stated".

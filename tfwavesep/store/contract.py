@@ -79,7 +79,7 @@ def read(folder: Path) -> StoredModel:
             raise ModelError(f"{folder}: {NOT_YET_A_MODEL}") from error
         raise ModelError(f"{path}: is damaged: {error} is missing") from error
     except (TfwavesepError, ValueError, TypeError) as error:
-        raise ModelError(f"{path}: is damaged: {error}") from error
+        raise ModelError(f"{path}: is damaged: {str(error).removeprefix(f'{path}: ')}") from error
 
 
 def is_training(about: dict[str, Any]) -> bool:
@@ -91,17 +91,22 @@ def stored_config(about: dict[str, Any]) -> StoredConfig:
     """The part of a `config.json` that a runtime needs.
 
     Raises:
-        KeyError, TypeError, ConfigError: a key is missing or has a value that cannot work.
+        KeyError, ValueError, ConfigError: a key is missing or has a value that cannot work.
     """
     model = about["model"]
+    lookahead = about.get("lookahead", about["context"])  # once told as one number
+    numbers = {"context": about["context"], "lookahead": lookahead, "block": about["block"]}
+    for name, value in numbers.items():
+        if not isinstance(value, int):
+            raise ValueError(f"'{name}' must be a whole number")
+    if not isinstance(model, dict):
+        raise ValueError("'model' must hold an object")
     return StoredConfig(
         sample_rate=model["sample_rate"],
         channels=model["channels"],
         stems=tuple(model["stems"]),
         residual=model["residual"],
-        context=about["context"],
-        lookahead=about.get("lookahead", about["context"]),  # once told as one number
-        block=about["block"],
+        **numbers,
     )
 
 

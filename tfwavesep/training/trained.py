@@ -77,12 +77,12 @@ def read(run: Path) -> Trained:
     """What a training left, or what was exported from one.
 
     Args:
-        run: a training's folder or a model folder, or the `model.keras` in it.
+        run: a training's folder or a model folder, or the `model.keras` in it; or the name of a released model.
 
     Raises:
         ModelError: the training is not finished, or a file is missing, damaged or not what was exported.
     """
-    run = run.parent if run.suffix == ".keras" else run
+    run = store.released().get(str(run), run.parent if run.suffix == ".keras" else run)
     for name in (CONFIG, KERAS):
         if not (run / name).is_file():
             raise _unfinished(run, name)
