@@ -71,6 +71,7 @@ def main() -> None:
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except click.exceptions.Abort:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks again gets no traceback of what ends anyway
         _tell("Interrupted; nothing half-written is left.")
         sys.exit(130)
     except click.ClickException as error:

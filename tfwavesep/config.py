@@ -220,7 +220,10 @@ def load_preset(name_or_path: Place) -> Preset:
         values = read_json(Path(str(resources.files("tfwavesep") / "presets" / f"{name_or_path}.json")))
     else:
         raise ConfigError(one_of("preset", name_or_path, preset_names()) + " (or the path of a .json file)")
-    return preset_from_dict({"name": Path(name_or_path).stem, **values})
+    try:
+        return preset_from_dict({"name": Path(name_or_path).stem, **values})
+    except ConfigError as error:
+        raise ConfigError(f"{name_or_path}: {error}") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -273,7 +273,8 @@ def test_stems_of_something_else_are_not_taken_for_done(album: Path, changed: st
                    model=replace(MODEL, sha256="n" if changed == "model" else "m"))  # fmt: skip
     (outcome,) = planned.settled
     assert outcome.status == ("failed" if changed else "skipped")
-    assert changed is None or f"made of another {changed}; --overwrite" in str(outcome.error)
+    told = {"input": "made of another song", "model": "made by another model", "settings": "made with other settings"}
+    assert changed is None or f"exists already, {told[changed]}; --overwrite" in str(outcome.error)
 
 
 @pytest.mark.parametrize(
@@ -330,7 +331,7 @@ def test_stems_are_no_others_because_others_were_not_chosen(album: Path) -> None
     (job,) = made("single.flac", existing="skip", manifest=manifest).jobs
     assert list(job.written) == ["other"]
     (settled,) = made("single.flac", settings=Settings(segment_seconds=1.0), existing="skip", manifest=manifest).settled
-    assert "made of another settings" in str(settled.error)
+    assert "made with other settings" in str(settled.error)
 
 
 def test_a_pattern_below_a_folder_with_brackets_gets_a_hint(tmp_path: Path) -> None:

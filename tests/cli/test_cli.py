@@ -138,6 +138,7 @@ def test_a_song_that_cannot_be_separated(make: Callable[[Path], Path], model: Pa
         (["-o", "file/stems"], ["file: is a file, not a folder"]),
         (["-o", ""], ["an empty name"]),
         (["--filename", "{stem:.0}.{ext}"], ["vocals and drums would be one file, separated/.wav"]),
+        (["--filename", "{stem}.FLAC"], ["file name '{stem}.FLAC': the stems are .wav; see --format"]),
         (["--manifest", "other/vocals.wav"], ["other/vocals.wav: is no manifest, as it holds other things"]),
         (["--segment", "3600"], ["segment = 3600", "at most 120"]),
         (["-o", "there"], ["vocals.wav: exists already", "--overwrite"]),

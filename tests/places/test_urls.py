@@ -110,7 +110,7 @@ def test_a_second_run_does_what_is_missing_and_tells_what_changed(
     buckets.put(f"{bucket}/songs/a b.wav", buckets.objects(f"{bucket}/songs")["cd/100%25*.wav"])
     changed = run(*command)
     assert changed.exit_code == 1
-    assert "a b/vocals.wav: exists already, made of another input" in changed.stderr
+    assert "a b/vocals.wav: exists already, made of another song" in changed.stderr
     assert len(buckets.objects(f"{bucket}/rows")) == 3 + 4 + 4
 
 

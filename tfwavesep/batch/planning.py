@@ -261,7 +261,8 @@ def plan(
     """
     names = settings.choice(model.targets).written
     jobs = [_job(source, names, settings, model, output) for source in sources]
-    _refuse_stems_as_one(jobs[:1], output.template)
+    for job in jobs[:1]:
+        _refuse_names(job, output.template, settings.form)
     _refuse_songs_as_outputs(jobs)
     skip = output.existing == "skip"
     earlier = manifest.latest() if manifest and skip else {}
@@ -286,12 +287,15 @@ def _job(source: Source, names: Sequence[str], settings: Settings, model: Model,
     return Job(source.path, outputs, settings, output.existing == "overwrite", model.sha256, picture)
 
 
-def _refuse_stems_as_one(jobs: Sequence[Job], template: str) -> None:
-    for job in jobs:
-        one: dict[Path, str] = {}
-        for stem, path in job.outputs.items():
-            if one.setdefault(path, stem) != stem:
-                raise ConfigError(f"file name '{template}': {one[path]} and {stem} would be one file, {path}")
+def _refuse_names(job: Job, template: str, form: audio.Format) -> None:
+    """What a template makes of the stems of any song."""
+    one: dict[Path, str] = {}
+    for stem, path in job.outputs.items():
+        if one.setdefault(path, stem) != stem:
+            raise ConfigError(f"file name '{template}': {one[path]} and {stem} would be one file, {path}")
+    named = Path(template.format(**dict.fromkeys(TEMPLATE_FIELDS, "x")))
+    if audio.is_named_so(named) and named.suffix.lower() != f".{form.extension}":
+        raise ConfigError(f"file name '{template}': the stems are .{form.extension}; see --format, and {{ext}}")
 
 
 def _refuse_songs_as_outputs(jobs: Sequence[Job]) -> None:
@@ -339,7 +343,7 @@ def _done(job: Job, etag: str | None, row: Outcome | None, there: list[Path]) ->
     except OSError as unread:
         return job.failed(f"{job.source}: cannot be read: {unread.strerror}")
     if changed:
-        error = f"{there[0]}: exists already, made of another {changed}; --overwrite replaces it"
+        error = f"{there[0]}: exists already, {changed}; --overwrite replaces it"
         return Outcome(str(job.source), "failed", error=error)
     if len(there) == len(job.files):
         outputs = {stem: str(path) for stem, path in job.outputs.items()}
@@ -357,10 +361,10 @@ def _difference(job: Job, etag: str | None, row: Outcome) -> str | None:
     """What of a job is not what a manifest's row tells. An object with the same ETag need not be read again."""
     same = etag is not None and etag == row.source_etag
     if not same and job.is_lasting and row.source_sha256 not in (None, places.sha256(job.source)):
-        return "input"
+        return "made of another song"
     if row.model_sha256 not in (None, job.model_sha256):
-        return "model"
-    return "settings" if _of_samples(row.settings) != _of_samples(job.settings.described()) else None
+        return "made by another model"
+    return "made with other settings" if _of_samples(row.settings) != _of_samples(job.settings.described()) else None
 
 
 def _of_samples(settings: dict[str, Any]) -> dict[str, Any]:

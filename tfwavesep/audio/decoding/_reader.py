@@ -73,13 +73,13 @@ class Reader:
         loud = np.abs(block) > LOUDEST
         if loud.any():
             text = f"has a sample of {np.abs(block[loud][0]):.0e} at {self._seconds(loud, place):.3f} s"
-            raise AudioError(f"{self.name}: {text}; full scale is 1")
+            raise AudioError(f"{self.name}: {text}, full scale being 1; repair the file")
         return block
 
     def _zeroed(self, block: np.ndarray, bad: np.ndarray, seconds: float) -> np.ndarray:
         if not self._zero:
             text = f"has a NaN or infinite sample at {seconds:.3f} s; repair the file"
-            raise AudioError(f"{self.name}: {text} (separate --nan zero takes it as it is)")
+            raise AudioError(f"{self.name}: {text} (separate --nan zero sets such samples to zero)")
         self._zeroed_from = self._zeroed_from if self._count else seconds
         self._count += int(bad.sum())
         return np.where(bad, np.float32(0), block)
