@@ -33,6 +33,7 @@ class NullDepth:
         worst: an absolute sample that is left, full scale 1.0: the one that exceeds most what rounding accounts for.
         worst_seconds: where it is.
         excess: by how much it does; not above 0 if rounding accounts for all that is left.
+        rounded: bits of the steps that the mixture was rounded to, if its own samples are finer, else 0.
     """
 
     depth_db: float
@@ -41,6 +42,7 @@ class NullDepth:
     worst: float
     worst_seconds: float
     excess: float
+    rounded: int = 0
 
     @property
     def passed(self) -> bool:
@@ -50,7 +52,8 @@ class NullDepth:
     def __str__(self) -> str:
         gain = f", after a common gain of {self.gain_db:.1f} dB" if self.gain_db else ""
         worst = f"; most is left at {self.worst_seconds:.3f} s: {self.worst:.2e}" if self.worst else ""
-        return f"null depth {self.depth_db:.1f} dB{gain}{worst}{' (stems with loss: no verdict)' * self.lossy}"
+        rounded = f" of the song in steps of {self.rounded} bits" if self.rounded else ""
+        return f"null depth {self.depth_db:.1f} dB{rounded}{gain}{worst}{' (stems with loss: no verdict)' * self.lossy}"
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,10 @@ class _Storage:
         left = np.abs(found - steps / full)
         cut = np.clip(steps, *levels.bounds(self.bits)) / full
         return np.minimum(left, np.abs(found - cut)) if self.exact else left
+
+    def rounds(self, song: np.ndarray) -> bool:
+        """Whether samples of a song are no whole steps."""
+        return bool((levels.to_steps(song, self.bits) / 2.0 ** (self.bits - 1) != song).any())
 
     def rounding(self, magnitudes: np.ndarray, terms: int) -> np.ndarray | float:
         """The most that may be left of a mixture and its stems that were each rounded, and summed in float32.
@@ -137,11 +144,12 @@ def null_depth(mixture: Path, stems: Sequence[Path]) -> NullDepth:
 
 def _measure(mixture: Path, stems: Sequence[Path], storage: _Storage, tenths: int) -> NullDepth:
     left = energy = worst = worst_seconds = 0.0
-    excess, place = -np.inf, 0
+    excess, place, is_finer = -np.inf, 0, False
     with open_audio(mixture) as reader:
         sample_rate = reader.info.sample_rate
     for song, parts in _side_by_side(mixture, stems):
         rest = storage.left(song, parts, tenths)
+        is_finer = is_finer or storage.rounds(song)
         magnitudes = np.abs(song) + np.abs(parts).sum(axis=0)
         beyond = (rest - storage.rounding(magnitudes, 1 + len(stems))).max(axis=1)
         row = int(beyond.argmax())
@@ -150,7 +158,7 @@ def _measure(mixture: Path, stems: Sequence[Path], storage: _Storage, tenths: in
         left, energy = left + float((rest**2).sum()), energy + float((song**2).sum())
         place += len(song)
     depth = 10 * np.log10(left / max(energy, 1e-30)) if left else -np.inf
-    return NullDepth(float(depth), -tenths / 10, storage.lossy, worst, worst_seconds, excess)
+    return NullDepth(float(depth), -tenths / 10, storage.lossy, worst, worst_seconds, excess, is_finer * storage.bits)
 
 
 def _matching(mixture: Path, stems: Sequence[Path]) -> list[AudioInfo]:
