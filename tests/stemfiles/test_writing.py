@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from tfwavesep.audio import Format, FormatError, open_audio
-from tfwavesep.errors import AudioError, ConfigError
+from tfwavesep.errors import AudioError, ConfigError, OutputError
 from tfwavesep.separation import Piece
 from tfwavesep.stemfiles import CLIP_MODES, Choice, Written, stem_files
 
@@ -35,6 +35,13 @@ def write(
         for piece in music:
             append(piece)
     return {stem: soundfile.read(path, always_2d=True)[0] for stem, path in paths.items()}, account
+
+
+def test_a_folder_in_the_place_of_one_stem_stops_all(tmp_path: Path) -> None:
+    (tmp_path / "other.wav").mkdir()
+    with pytest.raises(OutputError, match=r"other\.wav: is a folder, not a file"):
+        write(tmp_path, Format(), pieces())
+    assert [path.name for path in tmp_path.iterdir()] == ["other.wav"]
 
 
 def test_what_is_cut_does_not_depend_on_where_pieces_begin(tmp_path: Path) -> None:

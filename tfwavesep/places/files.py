@@ -157,6 +157,8 @@ def atomic(path: Path, lock: bool = False) -> Iterator[Path]:
             yield temporary
             urls.put(temporary, path)
     else:
+        if os.path.isdir(path):  # of several files that appear together none would then be the first
+            raise OutputError(f"{path}: is a folder, not a file that could be replaced")
         with _temporary(path, lock, 0o666) as temporary:
             yield temporary
             _rename(temporary, path)
