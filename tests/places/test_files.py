@@ -74,7 +74,7 @@ def test_writing_leaves_the_umask_alone(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("folder", "folder: cannot be"),
+        ("folder", "folder: is a folder, not a file"),
         ("file/song.wav", "file: is a file, not a folder"),
         ("file/new/song.wav", "file: is a file, not a folder"),
         ("link/song.wav", "link: is a link to disk, which is not there"),
