@@ -41,9 +41,9 @@ def export(
     """Write the model of a finished training RUN as Keras, SavedModel and TFLite.
 
     RUN may also be a model folder, or the name of a released model, to write
-    it anew in another form. Several
-    become one model, which gives the mean of their stems. With --first and --then
-    one of two models is made, which work one after the other.
+    it anew in another form. Several become one model, which gives the mean of
+    their stems. With --first and --then one of two models is made, which work
+    one after the other.
 
     Runtimes that resize nothing (browsers, microcontrollers) need --fixed:
     one run of that file yields SECONDS of audio, or as near as the network

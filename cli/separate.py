@@ -15,12 +15,12 @@ from .options import OfFiles, Place
 from .pipe import to_standard_output
 from .progress import Progress
 
-FEW = 3
-"""Failures that are told once more, together, at the end."""
-
 if TYPE_CHECKING:
     from tfwavesep.batch import Job, Monitor, Outcome, Settings
     from tfwavesep.separation import Separator
+
+FEW = 3
+"""Failures that are told once more, together, at the end."""
 
 
 @click.command(cls=OfFiles)
