@@ -154,6 +154,13 @@ def test_the_demo_needs_no_more_than_is_installed_with_it(tmp_path: Path) -> Non
     assert "vocals         SDR" in done.stdout
 
 
+def test_the_licence_of_the_weights_that_default_began_with_goes_where_they_go() -> None:
+    """Into the package, and onto the page."""
+    assert "Copyright (c) 2019-present, Deezer SA." in (ROOT / "saved_models" / "LICENSE.spleeter").read_text()
+    assert "LICENSE.spleeter" in SETUP["options.package_data"]["tfwavesep_saved_models"].split()
+    assert "../saved_models/LICENSE.spleeter" in (ROOT / "web" / "build.mjs").read_text()
+
+
 def test_the_tests_take_every_extra() -> None:
     (own,) = [line for line in requirements(EXTRAS["test"]) if line.startswith("tfwavesep")]
     assert own == f"tfwavesep[{','.join(sorted(set(EXTRAS) - {'test'}))}]"
