@@ -147,6 +147,16 @@ def test_a_zip_file_opens_like_its_folder(archive: Path) -> None:
     assert type(open_backend(str(archive))) is LiteRTBackend  # a second time, from the cache
 
 
+def test_a_zip_file_may_lack_forms_as_a_folder_may(archive: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(archive, tmp_path / "light.zip"))
+    rewrite(path, lambda members: [members.pop(name) for name in list(members) if "/1/" in name or ".keras" in name])
+    folder = store.unpack(path)
+    assert sorted(entry.name for entry in folder.iterdir()) == ["config.json", "model.tflite"]
+    before = folder.stat().st_ino
+    assert (store.unpack(path), folder.stat().st_ino) == (folder, before)
+    assert type(open_backend(str(path))) is LiteRTBackend
+
+
 @pytest.mark.parametrize("name", ["model.tflite", "1/fingerprint.pb", "config.json"])
 def test_what_was_damaged_in_the_cache_is_unpacked_anew(archive: Path, name: str) -> None:
     folder = store.unpack(archive)
@@ -169,7 +179,7 @@ def test_where_a_zip_file_cannot_be_unpacked_another_place_can_be_named(
 def test_two_may_unpack_the_same_zip_file_at_once(archive: Path, tmp_path: Path) -> None:
     for _ in range(2):
         _unpack(archive, tmp_path / "model")
-    assert _is_whole(tmp_path / "model")
+    assert _is_whole(tmp_path / "model", archive)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
@@ -217,11 +227,11 @@ def _name_that_leads_out(members: dict[str, bytes]) -> None:
 DAMAGES: dict[str, Callable[[dict[str, bytes]], None]] = {
     "SHA-256 of tiny/model.tflite": _other_weights,
     "has not the size": lambda members: members.update({"tiny/model.tflite": b"short"}),
-    "no item named": lambda members: members.pop("tiny/model.keras"),
+    "no item named": lambda members: members.pop("tiny/1/fingerprint.pb"),
     "0 times config.json": lambda members: members.pop("tiny/config.json"),
     "2 times config.json": lambda members: members.update({"config.json": b"{}"}),
     "leads out": _name_that_leads_out,
-    "'files' name none of": lambda members: _config(members, lambda about: about.pop("files")),
+    "that its 'files' name": lambda members: _config(members, lambda about: about.pop("files")),
     "is a training": lambda members: _config(members, lambda about: about.update(about["preset"])),
     "'files' must hold": lambda members: _config(members, lambda about: about.update(files=[])),
     "sha256 of model.keras": lambda members: _config(

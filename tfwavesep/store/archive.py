@@ -6,6 +6,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -47,7 +48,7 @@ def unpack(archive: Path) -> Path:
     except OSError as error:
         raise ModelError(f"{archive}: cannot be read: {error.strerror}") from error
     try:
-        if not _is_whole(folder):
+        if not _is_whole(folder, archive):
             remove_folder(folder)
             _unpack(archive, folder)
     except OSError as error:
@@ -56,13 +57,22 @@ def unpack(archive: Path) -> Path:
     return folder
 
 
-def _is_whole(folder: Path) -> bool:
-    """Whether there is a model with all of its files as they were exported, and none else."""
+def _is_whole(folder: Path, archive: Path) -> bool:
+    """Whether there is a model with all of its files that the zip file has as they were exported, and none else."""
     try:
-        verify(read(folder), folder)
+        model = read(folder)
+        with opened(archive) as (file, root, _):
+            kept = _kept(model.about, file, root)
+        verify(replace(model, about={**model.about, "files": kept}), folder)
     except ModelError:
         return False
     return True
+
+
+def _kept(about: dict[str, Any], file: zipfile.ZipFile, root: str) -> dict[str, dict[str, Any]]:
+    """Of the files that a `config.json` tells of, those of the forms that are there: a model may come without some."""
+    there = {name.removeprefix(root).split("/")[0] for name in file.namelist() if name.startswith(root)}
+    return {name: told for name, told in told_files(about).items() if name.split("/")[0] in there}
 
 
 def _unpack(archive: Path, folder: Path) -> None:
@@ -72,7 +82,7 @@ def _unpack(archive: Path, folder: Path) -> None:
             beside = Path(name) / "model"
             beside.mkdir()
             (beside / CONFIG).write_bytes(text)
-            for path, told in json.loads(text)["files"].items():
+            for path, told in _kept(json.loads(text), file, root).items():
                 target = beside / _inside(path)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(_checked(file, root + path, told))
@@ -94,19 +104,19 @@ def opened(archive: Path) -> Iterator[tuple[zipfile.ZipFile, str, bytes]]:
         with zipfile.ZipFile(archive) as file:
             root = _root(file)
             text = _content(file, root + CONFIG)
-            _check(json.loads(text))
+            _check(json.loads(text), file, root)
             yield file, root, text
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, ConfigError, NotImplementedError) as error:
         raise ModelError(f"{archive}: is not the zip file of a model, or is damaged: {error}") from error
 
 
-def _check(about: dict[str, Any]) -> None:
+def _check(about: dict[str, Any], file: zipfile.ZipFile, root: str) -> None:
     """Whether a `config.json` is that of a model that can be opened."""
     if is_training(about):
         raise ValueError(f"it {NOT_YET_A_MODEL}")
     stored_config(about)
-    if not {name.split("/")[0] for name in told_files(about)}.intersection(FORMS):
-        raise ValueError(f"its 'files' name none of {', '.join(FORMS)}")
+    if not {name.split("/")[0] for name in _kept(about, file, root)}.intersection(FORMS):
+        raise ValueError(f"it has none of {', '.join(FORMS)} that its 'files' name")
 
 
 def _root(file: zipfile.ZipFile) -> str:
