@@ -146,10 +146,11 @@ def _measure(mixture: Path, stems: Sequence[Path], storage: _Storage, tenths: in
     left = energy = worst = worst_seconds = 0.0
     excess, place, is_finer = -np.inf, 0, False
     with open_audio(mixture) as reader:
-        sample_rate = reader.info.sample_rate
+        sample_rate, bits = reader.info.sample_rate, reader.info.bits
+    may_be_finer = bits is None or bits > storage.bits
     for song, parts in _side_by_side(mixture, stems):
         rest = storage.left(song, parts, tenths)
-        is_finer = is_finer or storage.rounds(song)
+        is_finer = is_finer or (may_be_finer and storage.rounds(song))
         magnitudes = np.abs(song) + np.abs(parts).sum(axis=0)
         beyond = (rest - storage.rounding(magnitudes, 1 + len(stems))).max(axis=1)
         row = int(beyond.argmax())
